@@ -1,0 +1,85 @@
+"""Suite, Sample, Measurement, Verdict: what was asked, what came, what was measured, what follows."""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from burnish.core.values import Value
+
+Outcome = Literal["PASS", "FAIL", "INCONCLUSIVE"]
+EXIT_CODE: dict[Outcome, int] = {"PASS": 0, "FAIL": 1, "INCONCLUSIVE": 3}
+
+
+class Prompt(Value):
+    """One line of a suite: what is asked of the model, and the slices it belongs to."""
+
+    prompt: str = ""
+    class_label: int | None = None
+    tags: tuple[str, ...] = ()
+
+
+class Suite(Value):
+    """Prompts, each with the same number of seeds; selection chooses, confirmation judges."""
+
+    name: str
+    selection: tuple[Prompt, ...]
+    confirmation: tuple[Prompt, ...]
+    seeds: tuple[int, ...] = (0,)
+
+    @model_validator(mode="after")
+    def _apart(self) -> Self:
+        seen = {(p.prompt, p.class_label) for p in self.selection}
+        if any((p.prompt, p.class_label) in seen for p in self.confirmation if p.prompt):
+            raise ValueError("a prompt stands in both selection and confirmation")
+        return self
+
+
+class Interval(Value):
+    """A mean with its two-sided confidence interval."""
+
+    mean: float
+    low: float
+    high: float
+    n: int
+    confidence: float = 0.95
+
+
+class Check(Value):
+    """One paired comparison: a metric, its non-inferiority margin with its reason, and what follows."""
+
+    metric: str
+    unit: str
+    interval: Interval
+    bound: float  # the interval's worse end must be on the good side of this
+    direction: Literal["higher", "lower"]
+    why: str
+    outcome: Outcome
+    prompts_to_decide: int = 0  # for INCONCLUSIVE: about how many prompts would decide
+
+
+class Verdict(Value):
+    """What the gate says of a candidate against its reference, and every check behind it."""
+
+    floor: str
+    outcome: Outcome
+    checks: tuple[Check, ...]
+    controls: tuple[Check, ...] = ()
+    advisory: dict[str, float] = Field(default_factory=dict)
+    prompts: int = 0
+    seeds: int = 0
+
+
+class Measurement(Value):
+    """Costs of making pictures with one bundle on one machine, per image unless it says otherwise."""
+
+    bundle: str
+    batch: int = 1
+    calls: int = 0
+    passes: int = 0
+    latency_s: float = 0.0
+    cpu_s: float = 0.0
+    peak_mib: float = 0.0
+    disk_mib: float = 0.0
+    cold_start_s: float = 0.0

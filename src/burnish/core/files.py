@@ -1,0 +1,64 @@
+"""Files written aside and renamed, so that a reader sees the whole or nothing; and their digests."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+MAX_TEXT_BYTES = 64 << 20
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes `text` as UTF-8 through a file beside `path`; raises OSError, leaving `path` as it was."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, aside = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+        os.chmod(aside, 0o644)
+        os.replace(aside, path)
+    except BaseException:
+        Path(aside).unlink(missing_ok=True)
+        raise
+
+
+def read_text(path: Path) -> str:
+    """UTF-8 text of a file of at most 64 MiB; raises OSError, UnicodeDecodeError."""
+    if path.stat().st_size > MAX_TEXT_BYTES:
+        raise OSError(f"{path} is larger than {MAX_TEXT_BYTES >> 20} MiB")
+    return path.read_text(encoding="utf-8")
+
+
+@contextmanager
+def directory_aside(path: Path) -> Iterator[Path]:
+    """A new directory that takes the place of `path` when the block ends well, and vanishes when not."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+    aside.chmod(0o755)
+    try:
+        yield aside
+        if path.exists():
+            old = Path(tempfile.mkdtemp(prefix=f".{path.name}.old.", dir=path.parent))
+            os.replace(path, old / path.name)
+            os.replace(aside, path)
+            shutil.rmtree(old)
+        else:
+            os.replace(aside, path)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def digest(path: Path) -> str:
+    """sha256 of a file, as lower-case hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def digest_text(text: str) -> str:
+    """sha256 of a text as UTF-8, as lower-case hexadecimal."""
+    return hashlib.sha256(text.encode()).hexdigest()

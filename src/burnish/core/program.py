@@ -1,0 +1,74 @@
+"""Program: a sampler as a triangular table. Data only; `burnish.program` reads it, the runtime runs it.
+
+    x_i = W[i,0] x_T + sum_{j<i} W[i,1+j] m_j + sum_{j<i} W[i,1+N+j] z_j      i = 0 .. N
+    m_i = denoiser(input_scale[i] * x_i, timestep[i], condition)              m = u + w_i (c - u)
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Self
+
+from pydantic import model_validator
+
+from burnish.core.values import Value
+
+
+class Row(Value):
+    """One state x_i: a combination of the start, the i outputs before it, and the i fresh noises."""
+
+    start: float
+    outputs: tuple[float, ...] = ()
+    noises: tuple[float, ...] = ()  # empty in a deterministic program
+
+
+class Program(Value):
+    """N denoiser calls and the N + 1 states they make. The last row is the picture (or its latents).
+
+    `timesteps[i]` is what call i gives the denoiser; `guidance[i]` is w_i, 1.0 = conditional pass alone.
+    `estimate[i]` = (a, b): the clean picture as call i sees it is a * x_i + b * m_i.
+    `image_scale`: the start is image_scale * image + rows[0].start * noise; 0 for text-to-image.
+    `source` says in words where the table comes from.
+    """
+
+    timesteps: tuple[float, ...]
+    input_scale: tuple[float, ...]
+    guidance: tuple[float, ...]
+    estimate: tuple[tuple[float, float], ...]
+    rows: tuple[Row, ...]
+    image_scale: float = 0.0
+    source: str = ""
+
+    @property
+    def calls(self) -> int:
+        """N, the number of denoiser calls."""
+        return len(self.timesteps)
+
+    @property
+    def passes(self) -> int:
+        """Denoiser passes an image costs: a guided call is two, a conditional call one."""
+        return sum(1 if w == 1.0 else 2 for w in self.guidance)
+
+    @property
+    def stochastic(self) -> bool:
+        """Whether any step draws fresh noise."""
+        return any(z != 0.0 for row in self.rows for z in row.noises)
+
+    @model_validator(mode="after")
+    def _triangular(self) -> Self:
+        n = self.calls
+        if n == 0:
+            raise ValueError("a program has at least one call")
+        if not len(self.input_scale) == len(self.guidance) == len(self.estimate) == n:
+            raise ValueError(f"timesteps, input_scale, guidance and estimate must all have {n} entries")
+        if len(self.rows) != n + 1:
+            raise ValueError(f"{n} calls need {n + 1} rows, found {len(self.rows)}")
+        for i, row in enumerate(self.rows):
+            if len(row.outputs) != i or len(row.noises) not in (0, i):
+                raise ValueError(f"row {i} must have {i} outputs and {i} or no noises")
+        numbers = [x for r in self.rows for x in (r.start, *r.outputs, *r.noises)]
+        numbers += [*self.timesteps, *self.input_scale, *self.guidance, self.image_scale]
+        numbers += [x for pair in self.estimate for x in pair]
+        if not all(map(math.isfinite, numbers)):
+            raise ValueError("every number of a program must be finite")
+        return self
