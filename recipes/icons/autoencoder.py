@@ -81,10 +81,9 @@ def main() -> None:
     icons = read_icons()
     train, held_out = icons.of("train"), icons.of("held_out")
     model = build()
-    draws = train.draws(seed=1, batch=BATCH)
 
     def loss(step: int) -> Tensor:
-        x = train.batch(next(draws))
+        x = train.batch(train.draw(step, BATCH))
         if step % 2:
             x = x.flip(-1)
         with autocast():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,20 +36,19 @@ class Icons:
         pixels = torch.from_numpy(np.ascontiguousarray(self.images[index])).to(DEVICE)
         return pixels.permute(0, 3, 1, 2).float().div_(127.5).sub_(1.0)
 
-    def draws(self, seed: int, batch: int) -> Iterator[np.ndarray]:
-        """Endless batches of indices by sampling weight, shuffled by systematic sampling."""
+    def draw(self, step: int, batch: int, seed: int = 0) -> np.ndarray:
+        """The indices of batch number `step`: by sampling weight, each epoch shuffled anew.
+
+        A function of its arguments alone, so that a resumed run sees what it would have seen.
+        """
         weights = np.array([row["weight"] for row in self.rows])
         edges = np.cumsum(weights / weights.sum())
-        epoch = max(batch, int(weights.sum()))
-        left = np.empty(0, dtype=np.int64)
-        for number in range(1 << 30):
-            rng = np.random.default_rng((seed, number))
-            points = (np.arange(epoch) + rng.random(epoch)) / epoch
-            drawn = np.minimum(np.searchsorted(edges, points), len(edges) - 1)
-            left = np.concatenate([left, rng.permutation(drawn)])
-            while len(left) >= batch:
-                yield left[:batch]
-                left = left[batch:]
+        per_epoch = max(1, int(weights.sum()) // batch)
+        epoch, number = divmod(step, per_epoch)
+        rng = np.random.default_rng((seed, epoch))
+        points = (np.arange(per_epoch * batch) + rng.random(per_epoch * batch)) / (per_epoch * batch)
+        drawn = rng.permutation(np.minimum(np.searchsorted(edges, points), len(edges) - 1))
+        return drawn[number * batch:(number + 1) * batch]
 
 
 def read_icons() -> Icons:
