@@ -133,7 +133,7 @@ def main() -> None:
         index = torch.from_numpy(icons.draw(step, BATCH)).to(DEVICE)
         return velocity_loss(model, data[index], captions.draw(index, generator), alphas, generator)
 
-    run = Run(name=NAME, model=model, steps=args.steps, muon_lr=0.02, adam_lr=1e-3, ema_decay=0.998,
+    run = Run(name=NAME, model=model, steps=args.steps, muon_lr=0.02, adam_lr=1e-3, ema_decay=0.998, save_every=100,
               decay_from=args.decay_from)
     pack(run.train(loss), RUNS / NAME / "pipeline")
 

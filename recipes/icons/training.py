@@ -170,7 +170,7 @@ class Run:
             ema.update(self.model)
             mean = value.item() if step == first else 0.98 * mean + 0.02 * value.item()
             last = step + 1 == self.steps
-            if (step + 1) % 50 == 0 or last:
+            if (step + 1) % 20 == 0 or last:
                 pace = (time.monotonic() - started) / (step + 1 - first)
                 print(f"{self.name} {step + 1}/{self.steps} loss {mean:.4f} {pace:.2f} s/step "
                       f"{pace * (self.steps - step - 1) / 60:.0f} min left", flush=True)

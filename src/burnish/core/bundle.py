@@ -9,20 +9,20 @@ from pydantic import Field
 from burnish.core.evidence import Measurement, Verdict
 from burnish.core.model import Device, ModelCard
 from burnish.core.plan import Plan, Precision
-from burnish.core.values import Value
+from burnish.core.values import Part, Value
 
 MANIFEST = "bundle.json"
 Role = Literal["text_encoder", "denoiser", "decoder", "image_encoder"]
 
 
-class Parity(Value):
+class Parity(Part):
     """How far a lowered graph is from PyTorch on the same inputs, as measured when it was built."""
 
     relative_error: float  # norm of the difference over the norm of PyTorch's output
     max_abs_error: float
 
 
-class Graph(Value):
+class Graph(Part):
     """One static graph: its file in the bundle, its inputs by name, its precision, its parity."""
 
     role: Role
@@ -47,6 +47,7 @@ class Bundle(Value):
     scaling_factor: float = 1.0
     shift_factor: float = 0.0
     null_class: int | None = None
+    any_size: bool = False  # whether pictures of other sizes than the model's own can be made
     measurement: Measurement | None = None
     verdict: Verdict | None = None
     files: dict[str, str] = Field(default_factory=dict)

@@ -6,13 +6,13 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from burnish.core.values import Value
+from burnish.core.values import Part, Value
 
 Outcome = Literal["PASS", "FAIL", "INCONCLUSIVE"]
 EXIT_CODE: dict[Outcome, int] = {"PASS": 0, "FAIL": 1, "INCONCLUSIVE": 3}
 
 
-class Prompt(Value):
+class Prompt(Part):
     """One line of a suite: what is asked of the model, and the slices it belongs to."""
 
     prompt: str = ""
@@ -36,7 +36,7 @@ class Suite(Value):
         return self
 
 
-class Interval(Value):
+class Interval(Part):
     """A mean with its two-sided confidence interval."""
 
     mean: float
@@ -46,7 +46,7 @@ class Interval(Value):
     confidence: float = 0.95
 
 
-class Check(Value):
+class Check(Part):
     """One paired comparison: a metric, its non-inferiority margin with its reason, and what follows."""
 
     metric: str

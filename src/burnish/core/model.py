@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Literal
 
-from burnish.core.values import Value
+from burnish.core.values import Part, Value
 
 Family = Literal["stable-diffusion", "unconditional", "class-conditional"]
 PredictionType = Literal["epsilon", "v_prediction", "sample", "flow_prediction"]
 
 
-class Component(Value):
+class Component(Part):
     """One part of a pipeline: its name there, its class, its size."""
 
     name: str
@@ -46,7 +46,7 @@ class ModelCard(Value):
         return sum(c.parameters for c in self.components)
 
 
-class Rate(Value):
+class Rate(Part):
     """Measured billions of multiply-add operations (x2) a second of square matrix products."""
 
     fp32: float

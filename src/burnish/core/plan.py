@@ -16,10 +16,11 @@ class Plan(Value):
     """`scheduler` is a diffusers class name; "" keeps the model's own with its own settings.
 
     `guidance_interval` is the part of the calls, in order, that are guided: (0, 1) is all of them;
-    the others run the conditional pass alone.
+    the others run the conditional pass alone. `timestep_spacing` "" keeps the scheduler's own.
     """
 
     scheduler: str = ""
+    timestep_spacing: Literal["", "leading", "trailing", "linspace"] = ""
     num_inference_steps: int = Field(default=50, ge=1, le=1000)
     guidance_scale: float = Field(default=7.5, ge=0.0, le=100.0)
     guidance_interval: tuple[float, float] = (0.0, 1.0)

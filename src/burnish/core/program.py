@@ -1,7 +1,7 @@
 """Program: a sampler as a triangular table. Data only; `burnish.program` reads it, the runtime runs it.
 
-    x_i = W[i,0] x_T + sum_{j<i} W[i,1+j] m_j + sum_{j<i} W[i,1+N+j] z_j      i = 0 .. N
-    m_i = denoiser(input_scale[i] * x_i, timestep[i], condition)              m = u + w_i (c - u)
+x_i = W[i,0] x_T + sum_{j<i} W[i,1+j] m_j + sum_{j<i} W[i,1+N+j] z_j      i = 0 .. N
+m_i = denoiser(input_scale[i] * x_i, timestep[i], condition)              m = u + w_i (c - u)
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from typing import Self
 
 from pydantic import model_validator
 
-from burnish.core.values import Value
+from burnish.core.values import Part, Value
 
 
-class Row(Value):
+class Row(Part):
     """One state x_i: a combination of the start, the i outputs before it, and the i fresh noises."""
 
     start: float

@@ -28,10 +28,10 @@ def parse_mib(text: str) -> float:
 
 
 def show_seconds(seconds: float) -> str:
-    """ "850 ms" below a second, "1.25 s" above."""
+    """Milliseconds below a second ("850 ms"), seconds above ("1.25 s")."""
     return f"{seconds * 1e3:.0f} ms" if seconds < 1 else f"{seconds:.2f} s"
 
 
 def show_mib(mib: float) -> str:
-    """ "38.1 MiB" below a gibibyte, "1.20 GiB" above."""
+    """Mebibytes below a gibibyte ("38.1 MiB"), gibibytes above ("1.20 GiB")."""
     return f"{mib:.1f} MiB" if mib < 1024 else f"{mib / 1024:.2f} GiB"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -11,17 +12,27 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from burnish.core.errors import BundleError
 from burnish.core.files import read_text, write_text
 
+# A list of plain numbers reads better on one line.
+NUMBER = r"-?\d[\d.eE+-]*"
+NUMBERS = re.compile(rf"\[\s*{NUMBER}(?:,\s*{NUMBER})*\s*\]")
 
-class Value(BaseModel):
-    """A frozen value with a schema version. Unknown fields are refused, not ignored."""
+
+class Part(BaseModel):
+    """A frozen part of a value. Unknown fields are refused, not ignored."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+
+class Value(Part):
+    """A value that is a file of its own: it carries a schema version, and is saved and read whole."""
+
     version: ClassVar[int] = 1
     schema_version: int = Field(default=1)
 
     def save(self, path: Path) -> None:
         """Writes readable JSON, whole or not at all; raises OSError (disk full)."""
-        write_text(path, self.model_dump_json(indent=2) + "\n")
+        text = self.model_dump_json(indent=2)
+        write_text(path, NUMBERS.sub(lambda found: " ".join(found[0].split()), text) + "\n")
 
     @classmethod
     def read(cls, path: Path) -> Self:

@@ -1,0 +1,136 @@
+"""Trains the judge: a small CLIP on the same permissive icons, with embeddings and encoder of its own.
+
+    python -m recipes.icons.judge [--steps N]
+
+It shares neither weights nor text encoder with the model that it judges.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from transformers import CLIPConfig, CLIPImageProcessorPil, CLIPModel
+
+from recipes.icons import words
+from recipes.icons.captions import caption_of
+from recipes.icons.training import DEVICE, RUNS, Icons, Run, autocast, read_icons
+
+NAME = "judge"
+BATCH = 160
+WIDTH = 192
+CAPTIONS = 200  # the question: which of so many captions does this picture show?
+
+
+def build(vocabulary: Tensor) -> CLIPModel:
+    """4 layers of vision over 8-pixel patches, 3 of text; 4.5 M parameters."""
+    size = len(vocabulary)
+    model = CLIPModel(CLIPConfig(
+        text_config={"vocab_size": size, "hidden_size": WIDTH, "intermediate_size": 4 * WIDTH,
+                     "num_hidden_layers": 3, "num_attention_heads": 3, "projection_dim": 128,
+                     "max_position_embeddings": words.LENGTH, "hidden_act": "gelu",
+                     "bos_token_id": size - 2, "eos_token_id": size - 1, "pad_token_id": size - 1},
+        vision_config={"hidden_size": WIDTH, "intermediate_size": 4 * WIDTH, "num_hidden_layers": 4,
+                       "num_attention_heads": 3, "image_size": 64, "patch_size": 8,
+                       "hidden_act": "gelu", "projection_dim": 128},
+        projection_dim=128))
+    model.text_model.embeddings.token_embedding.weight.data.copy_(0.02 * vocabulary[:, :WIDTH])
+    return model.to(DEVICE)
+
+
+def augment(x: Tensor, generator: torch.Generator) -> Tensor:
+    """Small shifts, scales and turns, colour and blur: what a generated picture may do to an icon."""
+    count = len(x)
+    turn = 0.15 * torch.randn(count, generator=generator)
+    scale = 1.05 + 0.15 * torch.randn(count, generator=generator)
+    shift = 0.08 * torch.randn(count, 2, generator=generator)
+    cos, sin = turn.cos() * scale, turn.sin() * scale
+    affine = torch.stack([torch.stack([cos, -sin, shift[:, 0]], 1),
+                          torch.stack([sin, cos, shift[:, 1]], 1)], 1).to(x.device)
+    grid = functional.affine_grid(affine, list(x.shape), align_corners=False)
+    x = functional.grid_sample(x - 1, grid, align_corners=False) + 1  # white outside
+    gain = 1 + 0.1 * torch.randn(count, 3, 1, 1, generator=generator).to(x.device)
+    x = 1 - (1 - x) * gain
+    blurred = functional.interpolate(functional.avg_pool2d(x, 2), scale_factor=2, mode="bilinear")
+    mix = 0.6 * torch.rand(count, 1, 1, 1, generator=generator).to(x.device)
+    noise = 0.05 * torch.randn(x.shape, generator=generator).to(x.device)
+    return (x.lerp(blurred, mix) + noise).clamp(-1, 1)
+
+
+def contrastive_loss(model: nn.Module, x: Tensor, tokens: Tensor, same: Tensor) -> Tensor:
+    """Symmetric InfoNCE; icons of the same caption are no negatives of each other."""
+    with autocast():
+        out = model(input_ids=tokens, pixel_values=x)
+    image = functional.normalize(out.image_embeds.float(), dim=-1)
+    text = functional.normalize(out.text_embeds.float(), dim=-1)
+    logits = (image @ text.T) * model.logit_scale.exp().clamp_max(100.0)
+    logits = logits.masked_fill(same & ~torch.eye(len(x), dtype=torch.bool, device=x.device), -1e4)
+    target = torch.arange(len(x), device=x.device)
+    return (functional.cross_entropy(logits, target, label_smoothing=0.05)
+            + functional.cross_entropy(logits.T, target, label_smoothing=0.05)) / 2
+
+
+@torch.no_grad()
+def accuracy(model: CLIPModel, icons: Icons, rounds: int = 5) -> float:
+    """Top-1 among 200 distinct captions of held-out icons, mean over draws, in [0, 1]."""
+    tokenizer, hits = words.read_tokenizer(), []
+    captions = np.array([caption_of(r["concept"], r["tone"]) for r in icons.rows])
+    for seed in range(rounds):
+        order = np.random.default_rng(seed).permutation(len(captions))
+        _, first = np.unique(captions[order], return_index=True)
+        index = order[np.random.default_rng(seed).permutation(first)[:CAPTIONS]]
+        out = model(input_ids=words.ids(tokenizer, list(captions[index])).to(DEVICE),
+                    pixel_values=icons.batch(index))
+        hits.append((out.logits_per_image.argmax(1).cpu() == torch.arange(len(index))).float().mean())
+    return float(torch.stack(hits).mean())
+
+
+def save(model: CLIPModel) -> None:
+    """Writes a CLIPModel directory in half precision with tokenizer and preprocessing."""
+    path = RUNS / NAME / "clip"
+    model.half().save_pretrained(path)
+    model.float()
+    words.read_tokenizer().save_pretrained(path)
+    CLIPImageProcessorPil(size={"shortest_edge": 64}, crop_size={"height": 64, "width": 64},
+                          image_mean=[0.5] * 3, image_std=[0.5] * 3).save_pretrained(path)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--steps", type=int, default=1200)
+    steps = parser.parse_args().steps
+    torch.manual_seed(0)
+    every = read_icons()
+    icons, held_out = every.of("train"), every.of("held_out")
+    tokenizer = words.read_tokenizer()
+    plain = [caption_of(r["concept"], r["tone"]) for r in icons.rows]
+    styled = [caption_of(r["concept"], r["tone"], r["style"]) for r in icons.rows]
+    table = torch.stack([words.ids(tokenizer, plain), words.ids(tokenizer, styled)]).to(DEVICE)
+    names = torch.from_numpy(np.unique(plain, return_inverse=True)[1]).to(DEVICE)
+    model = build(torch.load(words.PATH / "embeddings.pt", weights_only=True))
+    print(f"{sum(p.numel() for p in model.parameters()) / 1e6:.1f} M parameters")
+
+    def loss(step: int) -> Tensor:
+        generator = torch.Generator().manual_seed(step)
+        index = torch.from_numpy(icons.draw(step, BATCH, seed=7)).to(DEVICE)
+        kind = (torch.rand(BATCH, generator=generator) < 0.25).long().to(DEVICE)
+        same = names[index][:, None] == names[index][None, :]
+        x = augment(icons.batch(index.cpu().numpy()), generator)
+        return contrastive_loss(model, x, table[kind, index], same)
+
+    def report(averaged: CLIPModel, step: int) -> None:
+        print(f"  held-out top-1 of {CAPTIONS}: {accuracy(averaged, held_out):.3f} "
+              f"after {step} steps", flush=True)
+
+    run = Run(name=NAME, model=model, steps=steps, muon_lr=0.02, adam_lr=1e-3, ema_decay=0.995,
+              evaluate=report, save_every=100)
+    final = run.train(loss)
+    print(f"held-out top-1 of {CAPTIONS}: {accuracy(final, held_out):.3f}")
+    save(final)
+
+
+if __name__ == "__main__":
+    main()

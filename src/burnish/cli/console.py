@@ -1,0 +1,61 @@
+"""What every verb shares: results to standard output, talk to standard error, errors as one clear line."""
+
+from __future__ import annotations
+
+import json
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from pydantic import BaseModel
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+talk = Console(stderr=True)
+out = Console(highlight=False)
+
+Report = Callable[[str, float], None]
+
+
+def say(text: str) -> None:
+    """Plain talk, to standard error."""
+    talk.print(text, markup=False, highlight=False)
+
+
+def print_json(value: BaseModel | dict[str, Any]) -> None:
+    """A result for programs, to standard output."""
+    data = value.model_dump(mode="json") if isinstance(value, BaseModel) else value
+    sys.stdout.write(json.dumps(data, indent=2) + "\n")
+
+
+def show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
+    """A warning as one plain line."""
+    say(f"Warning: {message}")
+
+
+def quiet_libraries() -> None:
+    """Libraries keep their advice to themselves; our own warnings stay."""
+    from burnish.runtime.text import PromptCutWarning
+
+    warnings.simplefilter("ignore")
+    warnings.simplefilter("always", PromptCutWarning)
+    warnings.showwarning = show_warning
+
+
+@contextmanager
+def progress() -> Iterator[Report]:
+    """A bar on a terminal; nothing elsewhere. Call it with what is being done and the fraction done."""
+    bar = Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TimeElapsedColumn(),
+        console=talk,
+        transient=True,
+        disable=not talk.is_terminal,
+    )
+    with bar:
+        task = bar.add_task("starting", total=1.0)
+        yield lambda what, fraction: bar.update(task, description=what, completed=fraction)

@@ -1,0 +1,46 @@
+"""`burnish inspect MODEL`: what a model directory is."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from burnish.cli.console import out, print_json
+from burnish.core.units import show_mib
+
+
+def command(
+    model: Annotated[str, typer.Argument(help="A diffusers model directory, or icons.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Say what a model is: family, components, sizes, licence, digests. Runs nothing in it."""
+    from burnish import api
+
+    card = api.inspect(model)
+    if as_json:
+        print_json(card)
+        return
+    facts = {
+        "family": card.family,
+        "pipeline": card.pipeline,
+        "parameters": f"{card.parameters / 1e6:.1f} M",
+        "prediction type": card.prediction_type,
+        "scheduler": card.scheduler,
+        "latents": " x ".join(map(str, card.latent_shape)),
+        "picture": " x ".join(map(str, card.image_shape)),
+        "licence": card.licence,
+        "source": card.source or "not stated",
+        "digest": card.digest,
+    }
+    table = Table(title=card.name, show_header=False)
+    for name, value in facts.items():
+        table.add_row(name, value)
+    out.print(table)
+    parts = Table("component", "class", "parameters", "size", "type", "sha256")
+    for c in card.components:
+        parts.add_row(
+            c.name, c.class_name, f"{c.parameters:,}", show_mib(c.size_bytes / 2**20), c.dtype, c.digest[:12]
+        )
+    out.print(parts)

@@ -1,0 +1,40 @@
+"""`burnish VERB ...`: the verbs, and what an error looks like."""
+
+from __future__ import annotations
+
+import errno
+import sys
+
+import typer
+
+from burnish.cli import gate, generate, inspect, measure, optimize
+from burnish.cli.console import quiet_libraries, say
+from burnish.core.errors import BurnishError
+
+app = typer.Typer(
+    help="An optimizing compiler for diffusion models, with evidence.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+for verb in (inspect, optimize, measure, gate, generate):
+    app.command(name=verb.__name__.rsplit(".", 1)[-1])(verb.command)
+
+INTERRUPTED = 130
+
+
+def run() -> None:
+    """The entry point: a BurnishError is one line and exit code 2; an interrupt is 130."""
+    quiet_libraries()
+    try:
+        app()
+    except BurnishError as error:
+        say(f"Error: {error}")
+        sys.exit(2)
+    except KeyboardInterrupt:
+        say("Interrupted. Nothing is half-written; the same command resumes where it stopped.")
+        sys.exit(INTERRUPTED)
+    except OSError as error:
+        remedy = "Free some space and run it again." if error.errno == errno.ENOSPC else ""
+        say(f"Error: {error.strerror or error}: {error.filename or ''} {remedy}".rstrip())
+        sys.exit(2)

@@ -1,0 +1,210 @@
+"""Captures each component of an opened model as one OpenVINO graph with named inputs, batch first.
+
+Batch is dynamic in the file, as are height and width where the component allows it; the runtime makes
+every shape static before it compiles.
+"""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import openvino as ov
+import torch
+from torch import Tensor, nn
+
+from burnish.core.bundle import Role
+from burnish.load import OpenedModel
+
+
+class TextEncoder(nn.Module):
+    """Token ids (b, tokens) to hidden states (b, tokens, width)."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, input_ids: Tensor) -> Tensor:
+        """The last hidden state, after the final layer norm, as Stable Diffusion uses it."""
+        return self.model(input_ids).last_hidden_state
+
+
+class ConditionalDenoiser(nn.Module):
+    """UNet2DConditionModel: state, timestep, text states to the predicted output."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, sample: Tensor, timestep: Tensor, condition: Tensor) -> Tensor:
+        """(b, c, h, w), (b,), (b, tokens, width) -> (b, c, h, w)."""
+        return self.model(sample, timestep, encoder_hidden_states=condition, return_dict=False)[0]
+
+
+class ClassDenoiser(nn.Module):
+    """DiTTransformer2DModel: state, timestep, class label; a learned variance is cut off."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+        config: Any = model.config
+        self.channels = int(config.in_channels)
+
+    def forward(self, sample: Tensor, timestep: Tensor, condition: Tensor) -> Tensor:
+        """(b, c, h, w), (b,), (b,) -> (b, c, h, w)."""
+        out = self.model(sample, timestep=timestep, class_labels=condition, return_dict=False)[0]
+        return out[:, : self.channels]
+
+
+class PlainDenoiser(nn.Module):
+    """UNet2DModel: state and timestep."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, sample: Tensor, timestep: Tensor) -> Tensor:
+        """(b, c, h, w), (b,) -> (b, c, h, w)."""
+        return self.model(sample, timestep, return_dict=False)[0]
+
+
+class Decoder(nn.Module):
+    """Unscaled latents to pixels in [-1, 1]."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, sample: Tensor) -> Tensor:
+        """(b, c, h, w) -> (b, 3, H, W)."""
+        model: Any = self.model
+        return model.decode(sample, return_dict=False)[0]
+
+
+class ImageEncoder(nn.Module):
+    """Pixels in [-1, 1] to unscaled latents: the mode of the posterior."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, sample: Tensor) -> Tensor:
+        """(b, 3, H, W) -> (b, c, h, w)."""
+        model: Any = self.model
+        return model.encode(sample).latent_dist.mode()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Capture:
+    """What to capture: a wrapped component with example inputs, and which of their axes may vary."""
+
+    role: Role
+    module: nn.Module
+    examples: dict[str, Tensor]
+    dynamic: dict[str, tuple[int, ...]]
+
+    @torch.no_grad()
+    def reference(self) -> Tensor:
+        """PyTorch's output on the examples."""
+        return self.module(*self.examples.values())
+
+
+DENOISERS = {
+    "stable-diffusion": ConditionalDenoiser,
+    "class-conditional": ClassDenoiser,
+    "unconditional": PlainDenoiser,
+}
+
+
+def captures(model: OpenedModel) -> tuple[Capture, ...]:
+    """Every graph of an opened model, the denoiser first."""
+    generator = torch.Generator().manual_seed(0)
+    found = [_denoiser(model, generator)]
+    if model.text_encoder is not None:
+        config: Any = model.text_encoder.config
+        ids = torch.randint(0, int(config.vocab_size), (1, model.card.max_tokens), generator=generator)
+        found.append(
+            Capture(
+                role="text_encoder",
+                module=TextEncoder(model.text_encoder),
+                examples={"input_ids": ids},
+                dynamic={"input_ids": (0,)},
+            )
+        )
+    if model.autoencoder is not None:
+        latents = torch.randn(1, *model.card.latent_shape, generator=generator)
+        pixels = torch.rand(1, *model.card.image_shape, generator=generator) * 2 - 1
+        every: dict[Role, tuple[nn.Module, Tensor]] = {
+            "decoder": (Decoder(model.autoencoder), latents),
+            "image_encoder": (ImageEncoder(model.autoencoder), pixels),
+        }
+        found += [
+            Capture(role=role, module=module, examples={"sample": example}, dynamic={"sample": (0, 2, 3)})
+            for role, (module, example) in every.items()
+        ]
+    return tuple(found)
+
+
+def _denoiser(model: OpenedModel, generator: torch.Generator) -> Capture:
+    card = model.card
+    examples = {
+        "sample": torch.randn(2, *card.latent_shape, generator=generator),
+        "timestep": torch.full((2,), 500.0),
+    }
+    # A transformer's position embeddings fix its picture size; a UNet takes any.
+    dynamic: dict[str, tuple[int, ...]] = {
+        "sample": (0,) if card.family == "class-conditional" else (0, 2, 3),
+        "timestep": (0,),
+    }
+    if card.family == "stable-diffusion":
+        config: Any = model.denoiser.config
+        width = int(config.cross_attention_dim)
+        examples["condition"] = torch.randn(2, card.max_tokens, width, generator=generator)
+    if card.family == "class-conditional":
+        examples["condition"] = torch.randint(0, card.classes, (2,), generator=generator)
+    if "condition" in examples:
+        dynamic["condition"] = (0,)
+    return Capture(
+        role="denoiser", module=DENOISERS[card.family](model.denoiser), examples=examples, dynamic=dynamic
+    )
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Tracing warns of every Python number that it bakes in; parity is what is checked instead."""
+    logger = logging.getLogger("openvino")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            yield
+        finally:
+            logger.setLevel(level)
+
+
+@torch.no_grad()
+def lower(capture: Capture) -> Any:
+    """The `ov.Model` of a capture, inputs named and ordered as its examples are."""
+    shapes = [
+        ov.PartialShape(
+            [-1 if axis in capture.dynamic[name] else size for axis, size in enumerate(example.shape)]
+        )
+        for name, example in capture.examples.items()
+    ]
+    with _quiet():
+        model = ov.convert_model(capture.module, example_input=tuple(capture.examples.values()), input=shapes)
+    for port, name in zip(model.inputs, capture.examples, strict=True):
+        port.get_tensor().set_names({name})
+        port.get_node().set_friendly_name(name)
+    return model
+
+
+def save(model: Any, path: Path, *, half: bool) -> None:
+    """Writes the IR; `half` keeps weights as fp16 on disk."""
+    ov.save_model(model, path, compress_to_fp16=half)

@@ -1,0 +1,35 @@
+"""int8 weights and activations by NNCF, calibrated on inputs that the model's own trajectories make."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+import nncf
+import numpy as np
+from numpy.typing import NDArray
+
+Inputs = dict[str, NDArray[Any]]
+MAX_SAMPLES = 128
+
+
+def quantize(model: Any, samples: Sequence[Inputs], *, transformer: bool = True) -> Any:
+    """The ov.Model with convolutions and matrix products in int8: weights a channel, activations a tensor.
+
+    `transformer` leaves normalisations in floating point and treats attention's products apart.
+    SmoothQuant is off: it moves activation ranges into convolution weights, which hurt UNets here.
+    """
+    logging.getLogger("nncf").setLevel(logging.ERROR)
+    spread = np.linspace(0, len(samples) - 1, min(MAX_SAMPLES, len(samples))).round().astype(int)
+    chosen = [samples[k] for k in spread]
+    return nncf.quantize(
+        model,
+        nncf.Dataset(chosen),
+        subset_size=len(chosen),
+        preset=nncf.QuantizationPreset.MIXED,
+        model_type=nncf.ModelType.TRANSFORMER if transformer else None,
+        advanced_parameters=nncf.AdvancedQuantizationParameters(
+            smooth_quant_alphas=nncf.AdvancedSmoothQuantParameters(matmul=-1, convolution=-1)
+        ),
+    )

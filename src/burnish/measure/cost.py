@@ -1,0 +1,113 @@
+"""What a run costs: wall seconds, CPU-seconds of all threads, peak memory. Linux and macOS."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from burnish.core.errors import BurnishError
+from burnish.measure.launch import TO_MIB
+
+LAUNCHER = Path(__file__).with_name("launch.py")
+STATUS = Path("/proc/self/status")
+
+
+class Cost(NamedTuple):
+    """Medians of one call: wall seconds, and CPU-seconds of every thread of this process."""
+
+    latency_s: float
+    cpu_s: float
+
+
+class ProcessCost(NamedTuple):
+    """One whole process, its start included; `output` is what it wrote to standard output."""
+
+    latency_s: float
+    cpu_s: float
+    peak_mib: float
+    output: str
+
+
+def measure_cost(run: Callable[[], None], repeats: int = 5, warmup: int = 1) -> Cost:
+    """Calls `run` `warmup` times unmeasured, then `repeats` times; medians, so one hiccup does not count.
+
+    Raises ValueError with no repeat.
+    """
+    if repeats < 1:
+        raise ValueError(f"repeats is {repeats}, not 1 or more")
+    for _ in range(warmup):
+        run()
+    walls, cpus = [], []
+    for _ in range(repeats):
+        wall, cpu = time.perf_counter(), time.process_time()
+        run()
+        walls.append(time.perf_counter() - wall)
+        cpus.append(time.process_time() - cpu)
+    return Cost(statistics.median(walls), statistics.median(cpus))
+
+
+def peak_mib() -> float:
+    """Peak resident memory of this process so far, MiB: VmHWM on Linux, ru_maxrss elsewhere.
+
+    It never falls, so measure one thing a process: `measure_in_process`.
+    """
+    if STATUS.exists():
+        found = re.search(r"^VmHWM:\s+(\d+) kB$", STATUS.read_text(), re.MULTILINE)
+        if found:
+            return int(found[1]) / 1024
+    import resource  # absent on Windows, where nothing above it needs it
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * TO_MIB
+
+
+def measure_in_process(
+    argv: Sequence[str], timeout_s: float = 3600.0, env: Mapping[str, str] | None = None
+) -> ProcessCost:
+    """Runs a command in a fresh process and says what the whole of it cost.
+
+    `peak_mib` is its own, whatever this process holds (see `launch`); a floor of some 10 MiB remains. Raises
+    BurnishError, with the end of what it wrote to standard error, where it does not start or does not exit
+    with 0, and where it takes longer than `timeout_s`.
+    """
+    reader, writer = os.pipe()
+    command = [sys.executable, "-I", "-S", str(LAUNCHER), str(writer), *argv]
+    try:
+        output, errors = _run(command, timeout_s, env, writer)
+    except subprocess.TimeoutExpired:
+        raise BurnishError(f"{argv[0]} took longer than {timeout_s:g} s") from None
+    finally:
+        os.close(writer)
+        with os.fdopen(reader, "rb") as pipe:
+            answer = pipe.read()
+    result: dict[str, Any] = json.loads(answer) if answer else {"error": "it was stopped"}
+    problem = result.get("error") or (result["status"] and f"it exited with {result['status']}")
+    if problem:
+        raise BurnishError(f"{argv[0]} did not run: {problem}", errors[-2000:].strip())
+    return ProcessCost(result["latency_s"], result["cpu_s"], result["peak_mib"], output)
+
+
+def _run(command: list[str], timeout_s: float, env: Mapping[str, str] | None, writer: int) -> tuple[str, str]:
+    """Standard output and error; a session of its own, so that stopping it stops its children too."""
+    with subprocess.Popen(  # noqa: S603 - the caller's command, no shell
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=env,
+        pass_fds=(writer,),
+        start_new_session=True,
+    ) as process:
+        try:
+            return process.communicate(timeout=timeout_s)
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)

@@ -1,0 +1,66 @@
+"""Draws a suite's pictures with one bundle, a prompt's seeds together, kept on disk as they come."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from burnish.core.evidence import Prompt
+from burnish.core.model import ModelCard
+from burnish.measure.pictures import Pictures
+from burnish.runtime import Pipeline, Request
+from burnish.runtime.text import PromptCutWarning
+
+BATCH = 8  # pictures a call; more gains little on a CPU and costs memory
+Progress = Callable[[int, int], None]  # pictures done, pictures in all
+
+
+def request_for(card: ModelCard, prompts: Sequence[Prompt], seeds: Sequence[int]) -> Request:
+    """Every seed of every prompt, prompt by prompt."""
+    spread = tuple(s for _ in prompts for s in seeds)
+    if card.family == "stable-diffusion":
+        return Request(seeds=spread, prompts=tuple(p.prompt for p in prompts for _ in seeds))
+    if card.family == "class-conditional":
+        return Request(seeds=spread, class_labels=tuple(p.class_label or 0 for p in prompts for _ in seeds))
+    # Without a condition, a line of the suite is nothing but seeds of its own.
+    return Request(seeds=tuple(int(p.prompt or 0) * 1000 + s for p in prompts for s in seeds))
+
+
+def draw(
+    pipeline: Pipeline,
+    prompts: Sequence[Prompt],
+    seeds: Sequence[int],
+    *,
+    keep: Path | None = None,
+    progress: Progress | None = None,
+) -> list[Pictures]:
+    """(seeds, height, width, 3) uint8 a prompt. Where `keep` is given, what lies there is not drawn again."""
+    found: dict[int, Pictures] = {}
+    for k in range(len(prompts)):
+        if keep is not None and (keep / f"{k:05}.npy").is_file():
+            found[k] = np.load(keep / f"{k:05}.npy", allow_pickle=False)
+    left = [k for k in range(len(prompts)) if k not in found]
+    group = max(1, BATCH // len(seeds))
+    for first in range(0, len(left), group):
+        part = left[first : first + group]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", PromptCutWarning)  # a suite may hold long prompts on purpose
+            images = pipeline.generate(request_for(pipeline.bundle.model, [prompts[k] for k in part], seeds))
+        for k, pictures in zip(part, np.split(images, len(part)), strict=True):
+            found[k] = pictures
+            if keep is not None:
+                _save(keep / f"{k:05}.npy", pictures)
+        if progress is not None:
+            progress(len(found) * len(seeds), len(prompts) * len(seeds))
+    return [found[k] for k in range(len(prompts))]
+
+
+def _save(path: Path, pictures: Pictures) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_suffix(".part")
+    with aside.open("wb") as file:
+        np.save(file, pictures)
+    aside.replace(path)

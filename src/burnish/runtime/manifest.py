@@ -1,0 +1,39 @@
+"""Opens a bundle directory: every file it names must lie inside it and match its digest."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from burnish.core.bundle import MANIFEST, Bundle
+from burnish.core.errors import BundleError
+from burnish.core.files import digest
+
+
+def inside(directory: Path, name: str) -> Path:
+    """The file `name` of a bundle; raises BundleError when it would lie outside."""
+    path = directory / name
+    if not path.resolve().is_relative_to(directory.resolve()):
+        raise BundleError(f"{directory} names {name!r}, which lies outside it", "Do not use this bundle")
+    return path
+
+
+def open_manifest(directory: Path, *, verify: bool = True) -> Bundle:
+    """The manifest of a bundle; raises BundleError naming the first file that is missing or altered."""
+    if not (directory / MANIFEST).is_file():
+        raise BundleError(f"{directory} is no bundle: it has no {MANIFEST}", "burnish optimize MODEL -o DIR")
+    bundle = Bundle.read(directory / MANIFEST)
+    for name, expected in bundle.files.items():
+        path = inside(directory, name)
+        if not path.is_file():
+            raise BundleError(f"{path} is missing", "Build the bundle again")
+        if verify and digest(path) != expected:
+            raise BundleError(f"{path} does not match its digest", "Build the bundle again, or fetch it anew")
+    named = {
+        bundle.program,
+        *filter(None, (bundle.starts, bundle.tokenizer)),
+        *(g.file for g in bundle.graphs),
+    }
+    unsigned = sorted(name for name in named if name not in bundle.files)
+    if unsigned:
+        raise BundleError(f"{directory}: {unsigned[0]} has no digest", "Build the bundle again")
+    return bundle

@@ -1,0 +1,5 @@
+"""Proposes Plans in order of measured cost and returns the cheapest that passes its floor."""
+
+from burnish.search.search import Optimized as Optimized
+from burnish.search.search import Trial as Trial
+from burnish.search.search import optimize as optimize

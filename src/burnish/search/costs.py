@@ -1,0 +1,66 @@
+"""What a plan costs, from measured graph times: latency is calls x seconds, so speed is never searched."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from burnish.core.model import ModelCard
+from burnish.core.program import Program
+from burnish.measure.cost import measure_cost
+from burnish.runtime import Pipeline
+
+REPEATS = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class GraphSeconds:
+    """Median seconds of one run of each graph of a bundle, for one picture."""
+
+    conditional: float  # one denoiser pass
+    guided: float  # both passes in one batch
+    other: float  # text encoder and decoder
+
+    def latency_s(self, program: Program) -> float:
+        """Seconds one picture takes under `program`."""
+        return self.other + sum(self.conditional if w == 1.0 else self.guided for w in program.guidance)
+
+
+def graph_seconds(pipeline: Pipeline) -> GraphSeconds:
+    """Times the graphs of an open bundle one by one."""
+    card, graphs = pipeline.bundle.model, pipeline.graphs
+    latents = np.zeros((1, *card.latent_shape), dtype=np.float32)
+
+    def seconds(role: Any, **inputs: NDArray[Any]) -> float:
+        return measure_cost(lambda: _discard(graphs[role](**inputs)), REPEATS).latency_s
+
+    other = seconds("decoder", sample=latents) if "decoder" in graphs else 0.0
+    condition = _condition(pipeline)
+    if "text_encoder" in graphs:
+        other += 2 * seconds("text_encoder", input_ids=np.zeros((1, card.max_tokens), dtype=np.int64))
+    passes = []
+    for count in (1, 2):
+        inputs: dict[str, NDArray[Any]] = {
+            "sample": np.repeat(latents, count, axis=0),
+            "timestep": np.full(count, 500.0, dtype=np.float32),
+        }
+        if condition is not None:
+            inputs["condition"] = np.repeat(condition, count, axis=0)
+        passes.append(seconds("denoiser", **inputs))
+    guided = passes[1] if card.family != "unconditional" else passes[0]
+    return GraphSeconds(conditional=passes[0], guided=guided, other=other)
+
+
+def _discard(_: object) -> None:
+    """A measured call returns nothing."""
+
+
+def _condition(pipeline: Pipeline) -> NDArray[Any] | None:
+    card: ModelCard = pipeline.bundle.model
+    if card.family == "stable-diffusion":
+        shape = next(g.output_shape for g in pipeline.bundle.graphs if g.role == "text_encoder")
+        return np.zeros((1, *shape), dtype=np.float32)
+    return np.zeros(1, dtype=np.int64) if card.family == "class-conditional" else None

@@ -1,0 +1,225 @@
+"""The search: plans in order of cost, chosen on some prompts, the winner confirmed on others."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from burnish.build import GraphStore, build, plan_program, reference_plan
+from burnish.build.calibration import Conditions
+from burnish.core.errors import PlanError
+from burnish.core.evidence import Suite, Verdict
+from burnish.core.files import digest_text
+from burnish.core.model import Device
+from burnish.core.plan import Floor, Plan, Precision
+from burnish.measure.controls import Control, planted
+from burnish.measure.draw import draw
+from burnish.measure.gate import verdict
+from burnish.measure.judge import Judge
+from burnish.measure.pictures import Pictures
+from burnish.measure.scores import Scores, score
+from burnish.runtime import Pipeline
+from burnish.search.candidates import Candidate, candidates, fewer_calls, precisions
+from burnish.search.costs import GraphSeconds, graph_seconds
+
+SCREEN = 8  # prompts that a plan must not fail before it sees the whole selection
+CONFIRMATIONS = 3  # winners that may be tried on the confirmation prompts; each try is reported
+CALIBRATION_STEPS = 10  # of the table that the trial int8 graphs are calibrated on
+
+Report = Callable[[str, float], None]  # what is being done, fraction done
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trial:
+    """One plan that was tried, and what came of it where."""
+
+    candidate: Candidate
+    stage: str  # "screen", "selection", "confirmation"
+    verdict: Verdict
+
+
+@dataclass(frozen=True, kw_only=True)
+class Optimized:
+    """What a search found: the bundle, its evidence, and everything that was tried on the way."""
+
+    directory: Path
+    reference: Path
+    suite: Suite
+    winner: Candidate
+    verdict: Verdict
+    trials: tuple[Trial, ...]
+    control: Trial | None  # the reference with as many calls as the winner's time pays for
+    pictures: tuple[list[Pictures], list[Pictures]]  # confirmation: reference, winner
+    seconds: dict[Precision, GraphSeconds]
+
+
+class NothingPassesError(PlanError):
+    """No plan met budget and floor; `trials` says which came nearest."""
+
+    def __init__(self, problem: str, remedy: str, trials: tuple[Trial, ...]) -> None:
+        super().__init__(problem, remedy)
+        self.trials = trials
+
+
+@dataclass(frozen=True, kw_only=True)
+class Arena:
+    """A reference's pictures and scores on one part of a suite, against which plans are judged."""
+
+    suite: Suite
+    part: str
+    judge: Judge
+    floor: Floor
+    pictures: list[Pictures]
+    scores: Scores
+    controls: tuple[Control, ...]
+
+    def judged(self, pipeline: Pipeline, count: int | None = None) -> tuple[Verdict, list[Pictures]]:
+        """The verdict on a bundle's pictures of the first `count` prompts, and those pictures."""
+        prompts = getattr(self.suite, self.part)[:count]
+        texts = [p.prompt for p in prompts]
+        drawn = draw(pipeline, prompts, self.suite.seeds)
+        found = score(self.judge, texts, drawn, self.pictures[:count])
+        if count is None:
+            return verdict(self.floor, found, self.scores, self.controls), drawn
+        own = score(self.judge, texts, self.pictures[:count], self.pictures[:count])
+        return verdict(self.floor, found, own, self.controls[:0]), drawn
+
+
+def make_arena(
+    suite: Suite, part: str, judge: Judge, floor: Floor, reference: Pipeline, keep: Path, report: Report
+) -> Arena:
+    """Draws the reference's pictures (what an earlier run drew stays) and scores them and the controls."""
+    prompts = getattr(suite, part)
+    texts = [p.prompt for p in prompts]
+    key = digest_text(suite.model_dump_json() + part + reference.program.model_dump_json())[:16]
+    pictures = draw(
+        reference,
+        prompts,
+        suite.seeds,
+        keep=keep / key,
+        progress=lambda done, of: report(f"original's {part} pictures {done}/{of}", done / of),
+    )
+    return Arena(
+        suite=suite,
+        part=part,
+        judge=judge,
+        floor=floor,
+        pictures=pictures,
+        scores=score(judge, texts, pictures, pictures),
+        controls=planted(judge, texts, pictures),
+    )
+
+
+def optimize(
+    store: GraphStore,
+    directory: Path,
+    *,
+    suite: Suite,
+    judge: Judge,
+    device: Device,
+    floor: Floor = "equivalent",
+    max_latency_s: float | None = None,
+    time_limit_s: float = 900.0,
+    report: Report = lambda what, fraction: None,
+) -> Optimized:
+    """Writes the cheapest bundle that passes `floor` into `directory`.
+
+    Raises NothingPassesError when no plan within the budget does, ModelError and PlanError as `build` does.
+    """
+    deadline = time.monotonic() + time_limit_s
+    work = store.directory / store.model.card.digest[:16]
+    plan = reference_plan(store.model)
+    report("building the original as a bundle", 0.0)
+    build(store, plan, work / "reference", device=device)
+    reference = Pipeline(work / "reference", verify=False)
+    benches = dict(_benches(store, plan, work, suite, device, report))
+    seconds = {precision: graph_seconds(bench) for precision, bench in benches.items()}
+    plans = [
+        c
+        for c in candidates(store.model, plan, seconds)
+        if max_latency_s is None or c.latency_s <= max_latency_s
+    ]
+    selection = make_arena(suite, "selection", judge, floor, reference, work, report)
+    trials: list[Trial] = []
+    confirmation: Arena | None = None
+    confirmed = 0
+    for number, found in enumerate(plans):
+        if time.monotonic() > deadline or confirmed == CONFIRMATIONS:
+            break
+        report(f"trying {found.plan.describe()}", number / len(plans))
+        bench = benches[found.plan.precision].with_program(found.program)
+        if not _selected(found, bench, selection, trials):
+            continue
+        confirmation = confirmation or make_arena(
+            suite, "confirmation", judge, floor, reference, work, report
+        )
+        confirmed += 1
+        report(f"building {found.plan.describe()}", 0.0)
+        build(store, found.plan, directory, conditions=conditions_of(suite), device=device)
+        answer, drawn = confirmation.judged(Pipeline(directory, verify=False))
+        trials.append(Trial(candidate=found, stage="confirmation", verdict=answer))
+        if answer.outcome == "PASS":
+            return Optimized(
+                directory=directory,
+                reference=work / "reference",
+                suite=suite,
+                winner=found,
+                verdict=answer,
+                trials=tuple(trials),
+                pictures=(confirmation.pictures, drawn),
+                seconds=seconds,
+                control=_control(store, plan, found, reference, confirmation),
+            )
+    raise _nothing(plans, trials, max_latency_s, floor)
+
+
+def conditions_of(suite: Suite) -> Conditions:
+    """The selection prompts, for calibration: the confirmation prompts stay unseen."""
+    prompts = tuple(p.prompt for p in suite.selection if p.prompt)
+    return Conditions(prompts=prompts[:12]) if prompts else Conditions()
+
+
+def _benches(
+    store: GraphStore, plan: Plan, work: Path, suite: Suite, device: Device, report: Report
+) -> Iterator[tuple[Precision, Pipeline]]:
+    """One bundle a precision, on which every table of that precision is tried."""
+    for precision in precisions(store.model.card, device):
+        report(f"building {precision} graphs", 0.0)
+        trial = plan.model_copy(update={"precision": precision, "num_inference_steps": CALIBRATION_STEPS})
+        build(store, trial, work / f"bench-{precision}", conditions=conditions_of(suite), device=device)
+        yield precision, Pipeline(work / f"bench-{precision}", verify=False)
+
+
+def _selected(found: Candidate, bench: Pipeline, arena: Arena, trials: list[Trial]) -> bool:
+    """Whether a plan survives the screen and passes on the selection; every answer is kept."""
+    answer, _ = arena.judged(bench, SCREEN)
+    if any(check.outcome == "FAIL" for check in answer.checks):
+        trials.append(Trial(candidate=found, stage="screen", verdict=answer))
+        return False
+    answer, _ = arena.judged(bench)
+    trials.append(Trial(candidate=found, stage="selection", verdict=answer))
+    return answer.outcome == "PASS"
+
+
+def _control(
+    store: GraphStore, plan: Plan, found: Candidate, reference: Pipeline, arena: Arena
+) -> Trial | None:
+    same_cost = fewer_calls(store.model, plan, found, graph_seconds(reference))
+    if same_cost is None:
+        return None
+    program = plan_program(store.model, same_cost.plan)
+    answer, _ = arena.judged(reference.with_program(program))
+    return Trial(candidate=same_cost, stage="fewer calls at the same cost", verdict=answer)
+
+
+def _nothing(
+    plans: list[Candidate], trials: list[Trial], max_latency_s: float | None, floor: Floor
+) -> NothingPassesError:
+    if not plans:
+        return NothingPassesError(f"no plan is within {max_latency_s} s a picture", "Raise --max-latency", ())
+    tried = f"none of the {len(trials)} plans tried passed {floor}"
+    return NothingPassesError(
+        tried, "Raise --max-latency or the time limit, or use more prompts", tuple(trials)
+    )
