@@ -1,6 +1,6 @@
 """Trains the KL autoencoder: 64x64x3 pixels to 16x16x4 latents of zero mean and unit variance.
 
-    python -m recipes.icons.autoencoder [--steps N]
+python -m recipes.icons.autoencoder [--steps N]
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Trains text encoder and UNet together on cached latents (v-prediction, min-SNR weights, Muon, EMA).
 
-    python -m recipes.icons.diffusion [--steps N]
+python -m recipes.icons.diffusion [--steps N]
 """
 
 from __future__ import annotations

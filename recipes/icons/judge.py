@@ -8,6 +8,7 @@ It shares neither weights nor text encoder with the model that it judges.
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -88,9 +89,8 @@ def accuracy(model: CLIPModel, icons: Icons, rounds: int = 5) -> float:
     return float(torch.stack(hits).mean())
 
 
-def save(model: CLIPModel) -> None:
+def save(model: CLIPModel, path: Path) -> None:
     """Writes a CLIPModel directory in half precision with tokenizer and preprocessing."""
-    path = RUNS / NAME / "clip"
     model.half().save_pretrained(path)
     model.float()
     words.read_tokenizer().save_pretrained(path)
@@ -129,7 +129,7 @@ def main() -> None:
               evaluate=report, save_every=100)
     final = run.train(loss)
     print(f"held-out top-1 of {CAPTIONS}: {accuracy(final, held_out):.3f}")
-    save(final)
+    save(final, RUNS / NAME / "clip")
 
 
 if __name__ == "__main__":

@@ -199,6 +199,13 @@ class Run:
         return int(kept["step"])
 
 
+def averaged(name: str, model: nn.Module) -> tuple[nn.Module, int]:
+    """`model` with the averaged weights of the run's last checkpoint, and the steps behind them."""
+    kept = torch.load(RUNS / name / "checkpoint.pt", map_location="cpu", weights_only=True)
+    model.load_state_dict(kept["ema"])
+    return model.cpu().eval(), int(kept["step"])
+
+
 def autocast() -> torch.autocast:
     """bf16 where the device has it in hardware."""
     fast = DEVICE.type == "cuda" or torch.cpu._is_avx512_bf16_supported()

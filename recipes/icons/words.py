@@ -1,6 +1,6 @@
 """The tokenizer (a BPE in which the captions' words are whole tokens) and where its embeddings start.
 
-    python -m recipes.icons.words
+python -m recipes.icons.words
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from burnish.api import build as build
     from burnish.api import gate as gate
     from burnish.api import generate as generate
     from burnish.api import inspect as inspect
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from burnish.api import measure as measure
     from burnish.api import optimize as optimize
 
-__all__ = ["gate", "generate", "inspect", "load", "measure", "optimize"]
+__all__ = ["build", "gate", "generate", "inspect", "load", "measure", "optimize"]
 
 
 def __getattr__(name: str) -> Any:

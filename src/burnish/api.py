@@ -1,4 +1,4 @@
-"""The verbs in Python: load, optimize, measure, gate, generate. The command line calls nothing else."""
+"""The verbs in Python: load, inspect, optimize, build, measure, gate, generate. The command line calls nothing else."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from burnish.build import GraphStore, build, reference_plan
+from burnish.build import GraphStore, reference_plan
+from burnish.build import build as build_plan
 from burnish.core.bundle import MANIFEST, Bundle
 from burnish.core.errors import RequestError, SuiteError
 from burnish.core.evidence import Measurement, Prompt, Suite, Verdict
 from burnish.core.files import digest
 from burnish.core.model import Device, ModelCard
-from burnish.core.plan import Floor
+from burnish.core.plan import Floor, Plan
 from burnish.load import OpenedModel, open_model, probe_device, resolve
 from burnish.load import inspect as inspect_directory
 from burnish.measure.controls import planted
@@ -30,7 +31,7 @@ from burnish.measure.scores import score
 from burnish.runtime import Pipeline, Request
 from burnish.runtime.manifest import open_manifest
 from burnish.runtime.request import Pixels
-from burnish.search import Optimized
+from burnish.search import Optimized, conditions_of
 from burnish.search import optimize as search_plans
 
 MODELS = Path(str(files("burnish"))) / "models"
@@ -80,8 +81,8 @@ def inspect(model: str | Path) -> ModelCard:
 
 def default_suite(card: ModelCard) -> Suite:
     """The embedded model's own suite, or a small general one for models that bring none."""
-    shipped = MODELS / card.name / "suite.json"
-    if shipped.is_file() and card.family == "stable-diffusion":
+    shipped = MODELS / f"{card.name}-suite.json"
+    if shipped.is_file():
         return Suite.read(shipped)
     if card.family == "stable-diffusion":
         prompts = [Prompt(prompt=text) for text in GENERAL]
@@ -141,6 +142,13 @@ def optimize(
         directory / MANIFEST
     )
     return found
+
+
+def build(model: str | Path, plan: Plan, directory: Path, *, suite: Suite | None = None) -> Bundle:
+    """The bundle of one plan, without a search and without a verdict; raises ModelError, PlanError, OSError."""
+    store = GraphStore(load(model), cache_directory() / "graphs")
+    asked = suite or default_suite(store.model.card)
+    return build_plan(store, plan, directory, conditions=conditions_of(asked))
 
 
 def generate(
@@ -236,7 +244,7 @@ def _as_bundle(against: str | Path) -> Path:
         return Path(against)
     store = GraphStore(load(against), cache_directory() / "graphs")
     directory = store.directory / store.model.card.digest[:16] / "reference"
-    build(store, reference_plan(store.model), directory)
+    build_plan(store, reference_plan(store.model), directory)
     return directory
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import warnings
 from collections.abc import Callable, Iterator
@@ -21,7 +22,7 @@ Report = Callable[[str, float], None]
 
 def say(text: str) -> None:
     """Plain talk, to standard error."""
-    talk.print(text, markup=False, highlight=False)
+    talk.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
 def print_json(value: BaseModel | dict[str, Any]) -> None:
@@ -39,6 +40,7 @@ def quiet_libraries() -> None:
     """Libraries keep their advice to themselves; our own warnings stay."""
     from burnish.runtime.text import PromptCutWarning
 
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     warnings.simplefilter("ignore")
     warnings.simplefilter("always", PromptCutWarning)
     warnings.showwarning = show_warning

@@ -31,6 +31,11 @@ def run() -> None:
     except BurnishError as error:
         say(f"Error: {error}")
         sys.exit(2)
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.startswith("burnish"):
+            raise
+        say(f"Error: {error.name} is not installed. pip install 'burnish[compile]'")
+        sys.exit(2)
     except KeyboardInterrupt:
         say("Interrupted. Nothing is half-written; the same command resumes where it stopped.")
         sys.exit(INTERRUPTED)

@@ -11,6 +11,7 @@ from rich.table import Table
 from burnish.cli.console import out, print_json, progress, say
 from burnish.cli.gate import print_verdict
 from burnish.cli.options import FloorOption, read_suite
+from burnish.core.plan import Plan
 from burnish.core.units import parse_seconds, show_mib, show_seconds
 
 
@@ -25,6 +26,7 @@ def command(
     judge: Annotated[
         Path | None, typer.Option(help="A CLIPModel directory; default: the icons judge.")
     ] = None,
+    plan: Annotated[Path | None, typer.Option(help="Build this plan (JSON) instead of searching.")] = None,
     stock: Annotated[bool, typer.Option(help="Also measure the stock diffusers pipeline.")] = True,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
@@ -32,6 +34,12 @@ def command(
     from burnish import api
     from burnish.cli.evidence import write_evidence
 
+    if plan is not None:
+        built = api.build(model, Plan.read(plan), output, suite=read_suite(suite))
+        print_json(built) if as_json else say(
+            f"Bundle: {output}, without a verdict. Next: burnish gate {output}"
+        )
+        return
     limit = parse_seconds(max_latency) if max_latency else None
     with progress() as report:
         found = api.optimize(

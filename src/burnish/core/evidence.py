@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, FiniteFloat, model_validator
 
 from burnish.core.values import Part, Value
 
@@ -31,7 +31,7 @@ class Suite(Value):
     @model_validator(mode="after")
     def _apart(self) -> Self:
         seen = {(p.prompt, p.class_label) for p in self.selection}
-        if any((p.prompt, p.class_label) in seen for p in self.confirmation if p.prompt):
+        if any((p.prompt, p.class_label) in seen for p in self.confirmation):
             raise ValueError("a prompt stands in both selection and confirmation")
         return self
 
@@ -39,11 +39,11 @@ class Suite(Value):
 class Interval(Part):
     """A mean with its two-sided confidence interval."""
 
-    mean: float
-    low: float
-    high: float
+    mean: FiniteFloat
+    low: FiniteFloat
+    high: FiniteFloat
     n: int
-    confidence: float = 0.95
+    confidence: float = 0.90  # two-sided: 95 % at each end
 
 
 class Check(Part):

@@ -45,7 +45,12 @@ def directory_aside(path: Path) -> Iterator[Path]:
         if path.exists():
             old = Path(tempfile.mkdtemp(prefix=f".{path.name}.old.", dir=path.parent))
             path.replace(old / path.name)
-            aside.replace(path)
+            try:
+                aside.replace(path)
+            except BaseException:
+                (old / path.name).replace(path)
+                old.rmdir()
+                raise
             shutil.rmtree(old)
         else:
             aside.replace(path)

@@ -12,15 +12,15 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from burnish.core.errors import BundleError
 from burnish.core.files import read_text, write_text
 
-# A list of plain numbers reads better on one line.
-NUMBER = r"-?\d[\d.eE+-]*"
-NUMBERS = re.compile(rf"\[\s*{NUMBER}(?:,\s*{NUMBER})*\s*\]")
+# A list of plain numbers reads better on one line. A string in JSON holds no newline, so none is matched.
+NUMBER = r"\n *-?\d[\d.eE+-]*"
+NUMBERS = re.compile(rf"\[{NUMBER}(?:,{NUMBER})*\n *\]")
 
 
 class Part(BaseModel):
-    """A frozen part of a value. Unknown fields are refused, not ignored."""
+    """A frozen part of a value. Unknown fields are refused, not ignored, and so is what JSON cannot say."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=(), allow_inf_nan=False)
 
 
 class Value(Part):
@@ -41,7 +41,7 @@ class Value(Part):
             data: Any = json.loads(read_text(path))
         except FileNotFoundError:
             raise BundleError(f"{path} does not exist", "Check the path, or build it again") from None
-        except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        except (RecursionError, ValueError) as error:  # too deep; not UTF-8, not JSON, too many digits
             raise BundleError(f"{path} is not JSON: {error}", "Build it again") from None
         if isinstance(data, dict) and data.get("schema_version", 1) != cls.version:
             raise BundleError(

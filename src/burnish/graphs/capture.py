@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from burnish.core.bundle import Role
+from burnish.graphs.normalization import decompose_group_norms
 from burnish.load import OpenedModel
 
 
@@ -199,6 +200,7 @@ def lower(capture: Capture) -> Any:
     ]
     with _quiet():
         model = ov.convert_model(capture.module, example_input=tuple(capture.examples.values()), input=shapes)
+    decompose_group_norms(model)
     for port, name in zip(model.inputs, capture.examples, strict=True):
         port.get_tensor().set_names({name})
         port.get_node().set_friendly_name(name)

@@ -16,11 +16,18 @@ FP32_LIMIT = 1e-3
 
 
 def compare(capture: Capture, model: Any, *, precision: str = "f32") -> Parity:
-    """Relative and greatest absolute difference of `model` (an ov.Model) from the PyTorch module."""
+    """Relative and greatest absolute difference of `model` (an ov.Model) from the PyTorch module.
+
+    Raises ModelError where the graph gives numbers that are not finite.
+    """
     expected = capture.reference().numpy()
     compiled = ov.Core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": precision})
     inputs = {name: example.numpy() for name, example in capture.examples.items()}
     difference = np.asarray(compiled(inputs)[0]) - expected
+    if not np.isfinite(difference).all():
+        raise ModelError(
+            f"the captured {capture.role} gives numbers that are not finite", "Build it in another precision"
+        )
     norm = float(np.linalg.norm(expected))
     return Parity(
         relative_error=float(np.linalg.norm(difference)) / max(norm, 1e-12),

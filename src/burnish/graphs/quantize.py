@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import logging
 from collections.abc import Sequence
+from contextlib import redirect_stdout
 from typing import Any
 
 import nncf
@@ -23,13 +25,14 @@ def quantize(model: Any, samples: Sequence[Inputs], *, transformer: bool = True)
     logging.getLogger("nncf").setLevel(logging.ERROR)
     spread = np.linspace(0, len(samples) - 1, min(MAX_SAMPLES, len(samples))).round().astype(int)
     chosen = [samples[k] for k in spread]
-    return nncf.quantize(
-        model,
-        nncf.Dataset(chosen),
-        subset_size=len(chosen),
-        preset=nncf.QuantizationPreset.MIXED,
-        model_type=nncf.ModelType.TRANSFORMER if transformer else None,
-        advanced_parameters=nncf.AdvancedQuantizationParameters(
-            smooth_quant_alphas=nncf.AdvancedSmoothQuantParameters(matmul=-1, convolution=-1)
-        ),
-    )
+    with redirect_stdout(io.StringIO()):  # it draws bars on standard output, which is for results
+        return nncf.quantize(
+            model,
+            nncf.Dataset(chosen),
+            subset_size=len(chosen),
+            preset=nncf.QuantizationPreset.MIXED,
+            model_type=nncf.ModelType.TRANSFORMER if transformer else None,
+            advanced_parameters=nncf.AdvancedQuantizationParameters(
+                smooth_quant_alphas=nncf.AdvancedSmoothQuantParameters(matmul=-1, convolution=-1)
+            ),
+        )

@@ -19,7 +19,6 @@ Finding = tuple[bool, str]  # what must hold, and what to say where it does not
 
 # Inputs beyond picture, timestep and condition, which the pipelines here do not have.
 _EXTRA_INPUTS = (
-    "addition_embed_type",
     "class_embed_type",
     "encoder_hid_dim",
     "encoder_hid_dim_type",
@@ -82,6 +81,8 @@ def _blocks(name: str, config: Config) -> Iterator[Finding]:
 def _denoiser(name: str, family: Family, config: Config) -> Iterator[Finding]:
     for key in _EXTRA_INPUTS:
         yield config.get(key) is None, f"{name}: {key} asks for an input that this pipeline does not give"
+    pooled = config.get("addition_embed_type")  # "text" pools the text states that every call is given
+    yield pooled in (None, "text"), f"{name}: addition_embed_type {pooled!r:.60} asks for another input"
     size = side(config)
     yield size > 0, f"{name}: sample_size is {config.get('sample_size')!r:.60}, not the side of a square"
     factor = denoiser_factor(family, config)

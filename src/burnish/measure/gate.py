@@ -26,6 +26,7 @@ from burnish.measure.rules import FAITHFUL, Direction, Rule
 from burnish.measure.scores import Scores
 
 SEED_FRACTION = 0.25
+NEWLY_BROKEN = "newly broken prompts"
 BROKEN_BOUND = 0.05
 RANK: dict[Outcome, int] = {"PASS": 0, "INCONCLUSIVE": 1, "FAIL": 2}
 
@@ -120,7 +121,7 @@ def broken_check(candidate: Scores, reference: Scores, bound: float = BROKEN_BOU
     outcome = decide(interval, bound, "lower")
     needed = prompts_to_decide_rate(events, n, bound) if outcome == "INCONCLUSIVE" else 0
     return Check(
-        metric="newly broken prompts",
+        metric=NEWLY_BROKEN,
         unit="share",
         interval=interval,
         bound=bound,

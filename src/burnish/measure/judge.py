@@ -108,7 +108,9 @@ def open_judge(path: Path) -> Judge:
     import torch
     from safetensors import SafetensorError
     from transformers import AutoTokenizer, CLIPModel
+    from transformers.utils import logging
 
+    logging.disable_progress_bar()
     try:
         tokenizer = AutoTokenizer.from_pretrained(path, local_files_only=True, trust_remote_code=False)
         model = CLIPModel.from_pretrained(

@@ -33,10 +33,12 @@ class CompiledGraph:
         self.graph = graph
         self._core, self._path = core, path
         self._compiled: dict[tuple[tuple[int, ...], ...], Any] = {}
+        hint = INFERENCE_PRECISION[graph.precision]
         self._options = {
             "PERFORMANCE_HINT": "LATENCY",
-            "INFERENCE_PRECISION_HINT": INFERENCE_PRECISION[graph.precision],
-            "CACHE_DIR": str(cache_directory()),
+            "INFERENCE_PRECISION_HINT": hint,
+            # The plugin's cache does not tell precisions apart: what it kept for f32 computes garbage in bf16.
+            "CACHE_DIR": str(cache_directory() / hint),
         } | ({"INFERENCE_NUM_THREADS": threads} if threads else {})
 
     def _request(self, shapes: tuple[tuple[int, ...], ...]) -> Any:

@@ -31,7 +31,7 @@ def open_manifest(directory: Path, *, verify: bool = True) -> Bundle:
     named = {
         bundle.program,
         *filter(None, (bundle.starts, bundle.tokenizer)),
-        *(g.file for g in bundle.graphs),
+        *(Path(g.file).with_suffix(end).as_posix() for g in bundle.graphs for end in (".xml", ".bin")),
     }
     unsigned = sorted(name for name in named if name not in bundle.files)
     if unsigned:

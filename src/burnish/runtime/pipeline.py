@@ -6,14 +6,13 @@ import json
 from collections.abc import Callable, Iterator
 from copy import copy
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import openvino as ov
 from numpy.typing import NDArray
-from pydantic import TypeAdapter
 
 from burnish.core.bundle import Bundle, Role
 from burnish.core.errors import BundleError
@@ -73,7 +72,8 @@ class Pipeline:
         """The program that begins at row k with a picture; k = 0 is the whole program."""
         if k == 0:
             return self.program
-        return _starts(self.directory / self.bundle.starts)[k - 1]
+        starts = json.loads((self.directory / self.bundle.starts).read_text())
+        return Program.model_validate(starts[k - 1])
 
     def steps(self, request: Request) -> Iterator[Step]:
         """Yields a Step a denoiser call, then one with `images` (n, h, w, 3; uint8). Stop any time.
@@ -203,11 +203,6 @@ class Pipeline:
             return images
         keep = request.mask.astype(np.float32)[None, :, :, None]
         return (keep * images + (1 - keep) * request.image[None]).round().astype(np.uint8)
-
-
-@cache
-def _starts(path: Path) -> tuple[Program, ...]:
-    return TypeAdapter(tuple[Program, ...]).validate_python(json.loads(path.read_text()))
 
 
 def _spread(values: tuple[Any, ...], count: int) -> list[Any]:

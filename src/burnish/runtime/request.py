@@ -41,8 +41,11 @@ class Request:
 
     def size(self, bundle: Bundle) -> tuple[int, int]:
         """(height, width) in pixels: as asked, as the given image is, or the model's own."""
-        own = self.image.shape[:2] if self.image is not None else bundle.model.image_shape[1:]
-        return self.height or own[0], self.width or own[1]
+        own = bundle.model.image_shape[1:]
+        if self.image is not None and self.image.ndim == 3:
+            own = self.image.shape[:2]
+        height, width = self.height, self.width
+        return own[0] if height is None else height, own[1] if width is None else width
 
     def check(self, bundle: Bundle) -> None:
         """Raises RequestError naming the field that does not fit and what would."""
@@ -56,7 +59,7 @@ class Request:
 
     def _check_condition(self, bundle: Bundle) -> None:
         card = bundle.model
-        asked = {"prompts": self.prompts, "class_labels": self.class_labels}
+        asked: dict[str, tuple[Any, ...]] = {"prompts": self.prompts, "class_labels": self.class_labels}
         wanted = {"stable-diffusion": "prompts", "class-conditional": "class_labels"}.get(card.family)
         for field, values in asked.items():
             if field == wanted and len(values) not in (1, self.count):
@@ -65,6 +68,8 @@ class Request:
                 )
             if field != wanted and values:
                 raise RequestError(f"{card.name} takes no {field}", f"Leave {field} out")
+        if self.negative_prompt and wanted != "prompts":
+            raise RequestError(f"{card.name} takes no negative_prompt", "Leave negative_prompt out")
         for label in self.class_labels:
             if not 0 <= label < card.classes:
                 raise RequestError(f"class label {label} is out of range", f"Use 0 to {card.classes - 1}")
@@ -101,3 +106,5 @@ class Request:
             )
         if self.mask is not None and self.mask.shape != (height, width):
             raise RequestError(f"mask has shape {self.mask.shape}", f"Give ({height}, {width})")
+        if self.mask is not None and not np.all((self.mask >= 0) & (self.mask <= 1)):
+            raise RequestError("mask has values outside 0 to 1", "Divide it by its greatest value")

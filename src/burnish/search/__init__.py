@@ -2,4 +2,5 @@
 
 from burnish.search.search import Optimized as Optimized
 from burnish.search.search import Trial as Trial
+from burnish.search.search import conditions_of as conditions_of
 from burnish.search.search import optimize as optimize

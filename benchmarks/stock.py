@@ -1,0 +1,154 @@
+"""Bundles of the icons model against stock diffusers: same prompts, same initial noise, one run.
+
+    python -m benchmarks.stock [--faithful DIR] [--equivalent DIR]
+
+Stock is the model's own pipeline, 50 calls with guidance 7.5 in fp32, its default scheduler. Bundles are what
+`burnish optimize icons --floor ...` writes. Each row is a process of its own; batch 1 and 16 interleave.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.ratios import publish
+from burnish.core.bundle import MANIFEST, Bundle
+from burnish.load import resolve
+from burnish.measure.cost import measure_in_process
+
+ROUNDS = 3
+PROMPTS = (
+    "red apple, noto style",
+    "guitar",
+    "cat face, flat style",
+    "rocket",
+    "blue heart",
+    "tent, blob style",
+    "umbrella",
+    "birthday cake, noto style",
+    "fox, fluent style",
+    "camera",
+    "snowman",
+    "anchor, fx style",
+    "banana",
+    "key, flat style",
+    "ghost",
+    "violin, noto style",
+)
+
+
+def run_stock(batch: int) -> dict[str, float]:
+    """One batch with the diffusers pipeline; called in a child."""
+    import torch
+
+    from burnish.core.noise import noise
+    from burnish.load import reference_pipeline
+    from burnish.measure.cost import measure_cost
+
+    pipeline = reference_pipeline(resolve("icons"))
+    latents = torch.from_numpy(noise(tuple(range(batch)), (4, 16, 16)))
+
+    def once() -> None:
+        pipeline(list(PROMPTS[:batch]), num_inference_steps=50, guidance_scale=7.5, latents=latents)
+
+    cost = measure_cost(once, repeats=1 if batch > 1 else 2)
+    return {"latency_s": cost.latency_s / batch, "cpu_s": cost.cpu_s / batch}
+
+
+def run_bundle(batch: int, directory: Path) -> dict[str, float]:
+    """One batch with a bundle; called in a child."""
+    from burnish.measure.cost import measure_cost
+    from burnish.runtime import Pipeline, Request
+
+    pipeline = Pipeline(directory)
+    request = Request(seeds=tuple(range(batch)), prompts=PROMPTS[:batch])
+
+    def once() -> None:
+        pipeline.generate(request)
+
+    cost = measure_cost(once, repeats=5)
+    return {"latency_s": cost.latency_s / batch, "cpu_s": cost.cpu_s / batch}
+
+
+def child(subject: str, batch: int) -> dict[str, float]:
+    """A measurement in a fresh process, with that process's peak memory."""
+    whole = measure_in_process([sys.executable, "-m", "benchmarks.stock", "--child", subject, str(batch)])
+    return json.loads(whole.output.strip().splitlines()[-1]) | {"peak_mib": whole.peak_mib}
+
+
+def cold(subject: str) -> float:
+    """Seconds from nothing to a picture's end, median of five processes."""
+    if subject == "stock":
+        argv = [sys.executable, "-m", "burnish.build.stock", str(resolve("icons")), "50"]
+        return json.loads(measure_in_process(argv).output.strip().splitlines()[-1])["cold_start_s"]
+    argv = [sys.executable, "-m", "burnish", "generate", subject, PROMPTS[0], "-o", "/dev/shm/cold.png"]
+    return statistics.median(measure_in_process(argv).latency_s for _ in range(5))
+
+
+def disk_mib(directory: Path) -> float:
+    """What must be on disk to make pictures; evidence is not."""
+    files = [p for p in directory.rglob("*") if p.is_file() and "evidence" not in p.parts]
+    return sum(p.stat().st_size for p in files) / 2**20
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--faithful", type=Path, default=Path("out/icons-faithful"))
+    parser.add_argument("--equivalent", type=Path, default=Path("out/icons"))
+    parser.add_argument("--child", nargs=2, metavar=("SUBJECT", "BATCH"))
+    args = parser.parse_args()
+    if args.child:
+        subject, batch = args.child[0], int(args.child[1])
+        found = run_stock(batch) if subject == "stock" else run_bundle(batch, Path(subject))
+        print(json.dumps(found))
+        return
+    subjects = {
+        "stock diffusers": "stock",
+        "equivalent": str(args.equivalent),
+        "faithful": str(args.faithful),
+    }
+    subjects = {k: v for k, v in subjects.items() if v == "stock" or (Path(v) / MANIFEST).is_file()}
+    runs: dict[tuple[str, int], list[dict[str, float]]] = {}
+    for _ in range(ROUNDS):
+        for batch in (1, 16):
+            for name, subject in subjects.items():
+                runs.setdefault((name, batch), []).append(child(subject, batch))
+    rows = []
+    for name, subject in subjects.items():
+        bundle = None if subject == "stock" else Bundle.read(Path(subject) / MANIFEST)
+        row: dict[str, object] = {
+            "": name,
+            "verdict": bundle.verdict.outcome if bundle and bundle.verdict else "-",
+            "plan": bundle.plan.describe() if bundle else "DDIM 50 steps, guidance 7.5, fp32",
+        }
+        for batch in (1, 16):
+            for key in ("cpu_s", "latency_s", "peak_mib"):
+                row[f"{key} b{batch}"] = float(np.median([r[key] for r in runs[name, batch]]))
+        row |= {
+            "disk_mib": disk_mib(resolve("icons") if subject == "stock" else Path(subject)),
+            "cold_s": cold(subject),
+        }
+        rows.append(row)
+    publish(
+        "stock",
+        rows,
+        (
+            "cpu_s b1",
+            "latency_s b1",
+            "peak_mib b1",
+            "cpu_s b16",
+            "latency_s b16",
+            "peak_mib b16",
+            "disk_mib",
+            "cold_s",
+        ),
+    )
+
+
+if __name__ == "__main__":
+    main()

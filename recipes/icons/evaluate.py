@@ -1,0 +1,109 @@
+"""Judges the packed icons model: which of 200 captions does the judge see in the generated picture?
+
+    python -m recipes.icons.evaluate [--model DIR] [--judge DIR]
+
+Prints JSON; writes a contact sheet. Prompts are drawn once, by a seed that training never uses.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+import numpy as np
+import torch
+from diffusers import DPMSolverMultistepScheduler, StableDiffusionPipeline
+
+from burnish.measure.interval import rate_interval
+from burnish.measure.judge import Judge, open_judge
+from burnish.report.sheet import contact_sheet
+from recipes.icons.autoencoder import psnr
+from recipes.icons.captions import caption_of
+from recipes.icons.training import DEVICE, RUNS, Icons, autocast, read_icons
+
+ASKED = 200
+STEPS, GUIDANCE = 20, 5.0
+SHEET = RUNS / "sheet.png"
+
+
+def draw_prompts(icons: Icons, count: int, seed: int) -> list[tuple[str, str]]:
+    """(caption without style, caption with style) of `count` distinct captions, by sampling weight."""
+    rng = np.random.default_rng(seed)
+    weights = np.array([r["weight"] for r in icons.rows])
+    order = rng.choice(len(icons.rows), size=len(icons.rows), replace=False, p=weights / weights.sum())
+    found: dict[str, str] = {}
+    for k in order:
+        row = icons.rows[k]
+        found.setdefault(caption_of(row["concept"], row["tone"]),
+                         caption_of(row["concept"], row["tone"], row["style"]))
+    return list(found.items())[:count]
+
+
+def generate(pipeline: StableDiffusionPipeline, prompts: list[str], seed: int) -> np.ndarray:
+    """(n, 64, 64, 3) uint8."""
+    images = []
+    for first in range(0, len(prompts), 20):
+        part = prompts[first:first + 20]
+        generators = [torch.Generator().manual_seed(seed + first + k) for k in range(len(part))]
+        with autocast():
+            out = pipeline(part, num_inference_steps=STEPS, guidance_scale=GUIDANCE, generator=generators,
+                           output_type="np").images
+        images.append((out * 255).round().astype(np.uint8))
+    return np.concatenate(images)
+
+
+def ranks(judge: Judge, images: np.ndarray, captions: list[str]) -> np.ndarray:
+    """Rank of the right caption among all, 0 is first, for each picture."""
+    similarity = judge.image_features(images) @ judge.text_features(captions).T
+    return (similarity > np.diagonal(similarity)[:, None]).sum(axis=1)
+
+
+def rates(found: np.ndarray) -> dict[str, float | list[float]]:
+    """Top-1 with its 90 % interval, and top-5."""
+    hits = int((found == 0).sum())
+    interval = rate_interval(hits, len(found))
+    return {"top1": hits / len(found), "top1_interval": [interval.low, interval.high],
+            "top5": float((found < 5).mean()), "captions": len(found)}
+
+
+def evaluate(model: Path, judge: Judge) -> dict[str, object]:
+    """Every bar of the recipe, measured."""
+    icons = read_icons()
+    pipeline = StableDiffusionPipeline.from_pretrained(model, torch_dtype=torch.float32).to(DEVICE)
+    pipeline.scheduler = DPMSolverMultistepScheduler.from_config(pipeline.scheduler.config)
+    pipeline.set_progress_bar_config(disable=True)
+    held_out = icons.of("held_out")
+    real = draw_prompts(held_out, ASKED, seed=11)
+    first = {caption_of(r["concept"], r["tone"]): k for k, r in reversed(list(enumerate(held_out.rows)))}
+    results: dict[str, object] = {
+        "autoencoder_psnr_db": psnr(pipeline.vae, held_out),
+        "judge_on_held_out_icons": rates(ranks(
+            judge, held_out.images[[first[c] for c, _ in real]], [c for c, _ in real])),
+    }
+    for name, split in (("trained_prompts", "train"), ("held_out_pairs", "pair")):
+        asked = draw_prompts(icons.of(split), ASKED, seed=12)
+        images = generate(pipeline, [styled for _, styled in asked], seed=13)
+        results[name] = rates(ranks(judge, images, [plain for plain, _ in asked]))
+        rows = [(asked[k][1], (images[k], images[k + 1], images[k + 2], images[k + 3]))
+                for k in range(0, 48, 4)]
+        captioned = [(" | ".join(asked[k + j][1] for j in range(4)), r[1]) for k, r in zip(
+            range(0, 48, 4), rows, strict=True)]
+        contact_sheet(captioned, ("1", "2", "3", "4"), scale=2).save(
+            SHEET.with_name(f"sheet-{split}.png"))
+    return results
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--model", type=Path, default=RUNS / "diffusion" / "pipeline")
+    parser.add_argument("--judge", type=Path, default=RUNS / "judge" / "clip")
+    args = parser.parse_args()
+    results = evaluate(args.model, open_judge(args.judge))
+    text = json.dumps(results, indent=2)
+    (RUNS / "evaluation.json").write_text(text + "\n")
+    print(text)
+
+
+if __name__ == "__main__":
+    main()
