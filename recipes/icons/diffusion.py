@@ -92,7 +92,7 @@ class Captions:
 
 def velocity_loss(model: nn.Module, x0: Tensor, tokens: Tensor, alphas: Tensor,
                   generator: torch.Generator) -> Tensor:
-    """Weighted squared error of v at stratified times; weights min(SNR, 5) / (SNR + 1) (Hang et al., 2023)."""
+    """Squared error of v at stratified times, weighted min(SNR, 5) / (SNR + 1) (Hang et al., 2023)."""
     count = len(x0)
     strata = (torch.randperm(count, generator=generator) + torch.rand(count, generator=generator)) / count
     timesteps = (strata * len(alphas)).long().to(DEVICE)
@@ -133,8 +133,8 @@ def main() -> None:
         index = torch.from_numpy(icons.draw(step, BATCH)).to(DEVICE)
         return velocity_loss(model, data[index], captions.draw(index, generator), alphas, generator)
 
-    run = Run(name=NAME, model=model, steps=args.steps, muon_lr=0.02, adam_lr=1e-3, ema_decay=0.998, save_every=100,
-              decay_from=args.decay_from)
+    run = Run(name=NAME, model=model, steps=args.steps, muon_lr=0.02, adam_lr=1e-3, ema_decay=0.998,
+              save_every=100, decay_from=args.decay_from)
     pack(run.train(loss), RUNS / NAME / "pipeline")
 
 

@@ -75,7 +75,8 @@ def main() -> None:
     suite(icons).save(MODELS / "icons-suite.json")
     evaluation = RUNS / "evaluation.json"
     results = json.loads(evaluation.read_text()) if evaluation.is_file() else {}
-    (target / "README.md").write_text(model_card(results | {"training_steps": steps, "samples": steps * diffusion.BATCH}))
+    trained = {"training_steps": steps, "samples": steps * diffusion.BATCH}
+    (target / "README.md").write_text(model_card(results | trained))
     (target / "DATA.md").write_text(data_card(icons))
     size = sum(p.stat().st_size for p in MODELS.rglob("*") if p.is_file()) / 2**20
     print(f"{size:.1f} MiB in {MODELS}")

@@ -1,4 +1,4 @@
-"""The verbs in Python: load, inspect, optimize, build, measure, gate, generate. The command line calls nothing else."""
+"""The verbs in Python, and all that the command line calls: load, inspect, optimize, build, measure, gate."""
 
 from __future__ import annotations
 
@@ -145,7 +145,7 @@ def optimize(
 
 
 def build(model: str | Path, plan: Plan, directory: Path, *, suite: Suite | None = None) -> Bundle:
-    """The bundle of one plan, without a search and without a verdict; raises ModelError, PlanError, OSError."""
+    """The bundle of one plan, without search or verdict; raises ModelError, PlanError, OSError."""
     store = GraphStore(load(model), cache_directory() / "graphs")
     asked = suite or default_suite(store.model.card)
     return build_plan(store, plan, directory, conditions=conditions_of(asked))

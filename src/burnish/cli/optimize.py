@@ -65,13 +65,13 @@ def command(
         "", "plan", "calls", "passes", "s/image", "CPU-s/image", "peak memory", "disk", "cold start"
     )
     name = "original, diffusers" if stock else "original, fp32 bundle"
-    for title, plan, m in (
+    for title, how, m in (
         (name, "as published", original),
         ("optimized", bundle.plan.describe(), optimized),
     ):
         table.add_row(
             title,
-            plan,
+            how,
             str(m.calls),
             str(m.passes),
             show_seconds(m.latency_s),

@@ -37,7 +37,7 @@ class CompiledGraph:
         self._options = {
             "PERFORMANCE_HINT": "LATENCY",
             "INFERENCE_PRECISION_HINT": hint,
-            # The plugin's cache does not tell precisions apart: what it kept for f32 computes garbage in bf16.
+            # The plugin's cache does not tell precisions apart: what it kept for f32 is garbage in bf16.
             "CACHE_DIR": str(cache_directory() / hint),
         } | ({"INFERENCE_NUM_THREADS": threads} if threads else {})
 
