@@ -35,6 +35,8 @@ lint: setup
 	$(BIN)/lint-imports
 
 bench: setup
+	test -f $(DEMO)/bundle.json || $(BIN)/burnish optimize icons -o $(DEMO)
+	test -f $(DEMO)-faithful/bundle.json || $(BIN)/burnish optimize icons -o $(DEMO)-faithful --floor faithful
 	$(BIN)/python -m benchmarks.stock
 	$(BIN)/python -m benchmarks.unet_call
 

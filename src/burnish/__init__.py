@@ -5,6 +5,8 @@ The verbs are imported when first used, so that running a bundle does not load w
 
 from __future__ import annotations
 
+import sys
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -17,6 +19,19 @@ if TYPE_CHECKING:
     from burnish.api import optimize as optimize
 
 __all__ = ["build", "gate", "generate", "inspect", "load", "measure", "optimize"]
+
+
+class _Verbs(ModuleType):
+    """Some rooms are named as the verbs are. `burnish.load` is the verb, `from burnish.load import ...` the
+    room: what importing a room would bind here is let go.
+    """
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if not (name in __all__ and isinstance(value, ModuleType)):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Verbs
 
 
 def __getattr__(name: str) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -11,6 +12,7 @@ from rich.table import Table
 from burnish.cli.console import out, print_json, progress, say
 from burnish.cli.gate import print_verdict
 from burnish.cli.options import FloorOption, read_suite
+from burnish.core.evidence import Measurement, Verdict
 from burnish.core.plan import Plan
 from burnish.core.units import parse_seconds, show_mib, show_seconds
 
@@ -59,27 +61,31 @@ def command(
     if as_json:
         print_json(bundle)
         return
-    optimized = bundle.measurement
-    assert optimized is not None  # noqa: S101 - api.optimize has just measured it
-    table = Table(
-        "", "plan", "calls", "passes", "s/image", "CPU-s/image", "peak memory", "disk", "cold start"
-    )
-    name = "original, diffusers" if stock else "original, fp32 bundle"
-    for title, how, m in (
-        (name, "as published", original),
-        ("optimized", bundle.plan.describe(), optimized),
-    ):
-        table.add_row(
-            title,
-            how,
-            str(m.calls),
-            str(m.passes),
-            show_seconds(m.latency_s),
-            show_seconds(m.cpu_s),
-            show_mib(m.peak_mib),
-            show_mib(m.disk_mib),
-            show_seconds(m.cold_start_s),
-        )
-    out.print(table)
+    assert bundle.measurement is not None  # noqa: S101 - api.optimize has just measured it
+    name = "original (diffusers)" if stock else "original (fp32 bundle)"
+    out.print(comparison(name, original, bundle.plan, bundle.measurement, found.verdict))
     print_verdict(found.verdict)
     say(f"Bundle: {output}   Report: {output / 'evidence' / 'report.html'}")
+
+
+def comparison(name: str, original: Measurement, plan: Plan, ours: Measurement, verdict: Verdict) -> Table:
+    """What the original costs, what the optimized costs, how many times less, and how good it is."""
+    table = Table("", name, "optimized", "ratio")
+    table.add_row("plan", "as published", plan.describe())
+    rows: tuple[tuple[str, Callable[[float], str], float, float], ...] = (
+        ("denoiser calls", "{:.0f}".format, original.calls, ours.calls),
+        ("denoiser passes", "{:.0f}".format, original.passes, ours.passes),
+        ("time per image", show_seconds, original.latency_s, ours.latency_s),
+        ("CPU time per image", show_seconds, original.cpu_s, ours.cpu_s),
+        ("peak memory", show_mib, original.peak_mib, ours.peak_mib),
+        ("size on disk", show_mib, original.disk_mib, ours.disk_mib),
+        ("cold start to picture", show_seconds, original.cold_start_s, ours.cold_start_s),
+    )
+    for label, show, theirs, mine in rows:
+        table.add_row(label, show(theirs), show(mine), f"{theirs / mine:.1f}x less" if mine else "")
+    for check in verdict.checks:
+        i = check.interval
+        found = f"{i.mean:.3g} ({i.low:.3g} to {i.high:.3g}) {check.unit}"
+        table.add_row(check.metric, f"bound {check.bound:.3g}", found, check.outcome)
+    table.add_row("verdict", verdict.floor, verdict.outcome)
+    return table

@@ -20,10 +20,19 @@ INFERENCE_PRECISION: dict[Precision, str] = {"fp32": "f32", "bf16": "bf16", "int
 Arrays = dict[str, NDArray[Any]]
 
 
-def cache_directory() -> Path:
-    """Where compiled graphs are kept between processes."""
+def cache_options(hint: str) -> dict[str, str]:
+    """Where compiled graphs are kept between processes: nowhere, where nothing can be written.
+
+    The plugin's cache does not tell precisions apart, and what it kept for f32 computes garbage in bf16, so
+    each has a folder.
+    """
     root = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    return Path(root) / "burnish" / "compiled"
+    directory = Path(root) / "burnish" / "compiled" / hint
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return {}
+    return {"CACHE_DIR": str(directory)} if os.access(directory, os.W_OK) else {}
 
 
 class CompiledGraph:
@@ -34,12 +43,12 @@ class CompiledGraph:
         self._core, self._path = core, path
         self._compiled: dict[tuple[tuple[int, ...], ...], Any] = {}
         hint = INFERENCE_PRECISION[graph.precision]
-        self._options = {
+        self._options: dict[str, Any] = {
             "PERFORMANCE_HINT": "LATENCY",
             "INFERENCE_PRECISION_HINT": hint,
-            # The plugin's cache does not tell precisions apart: what it kept for f32 is garbage in bf16.
-            "CACHE_DIR": str(cache_directory() / hint),
-        } | ({"INFERENCE_NUM_THREADS": threads} if threads else {})
+            **cache_options(hint),
+            **({"INFERENCE_NUM_THREADS": threads} if threads else {}),
+        }
 
     def _request(self, shapes: tuple[tuple[int, ...], ...]) -> Any:
         if shapes not in self._compiled:

@@ -4,9 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from burnish.core.bundle import MANIFEST, Bundle
+from burnish.core.bundle import MANIFEST, Bundle, Role
 from burnish.core.errors import BundleError
 from burnish.core.files import digest
+from burnish.core.model import Family
+
+
+NEEDED: dict[Family, tuple[Role, ...]] = {
+    "stable-diffusion": ("denoiser", "text_encoder", "decoder"),
+    "class-conditional": ("denoiser", "decoder"),
+    "unconditional": ("denoiser",),
+}
 
 
 def inside(directory: Path, name: str) -> Path:
@@ -36,4 +44,14 @@ def open_manifest(directory: Path, *, verify: bool = True) -> Bundle:
     unsigned = sorted(name for name in named if name not in bundle.files)
     if unsigned:
         raise BundleError(f"{directory}: {unsigned[0]} has no digest", "Build the bundle again")
+    _require_parts(directory, bundle)
     return bundle
+
+
+def _require_parts(directory: Path, bundle: Bundle) -> None:
+    there = {graph.role for graph in bundle.graphs}
+    lacking: list[str] = [role for role in NEEDED[bundle.model.family] if role not in there]
+    if bundle.model.family == "stable-diffusion" and not bundle.tokenizer:
+        lacking.append("tokenizer")
+    if lacking:
+        raise BundleError(f"{directory} has no {lacking[0]}", "Build the bundle again")

@@ -63,9 +63,10 @@ class Pipeline:
         )
 
     def with_program(self, program: Program) -> Pipeline:
-        """The same compiled graphs under another table: how plans are tried without building them."""
+        """The same compiled graphs under another table, from noise only: how plans are tried unbuilt."""
         other = copy(self)
         other.program = program
+        other.bundle = self.bundle.model_copy(update={"starts": ""})  # those belong to the bundle's own table
         return other
 
     def start_program(self, k: int) -> Program:
