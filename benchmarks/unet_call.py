@@ -110,6 +110,7 @@ def run_ours(directory: Path, precision: str) -> dict[str, float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser()
+    parser.add_argument("--graphs", type=Path, help="Keep the lowered graphs here, and use what is there.")
     parser.add_argument("--child", nargs=2, metavar=("ROW", "DIRECTORY"))
     args = parser.parse_args()
     if args.child:
@@ -124,10 +125,12 @@ def main() -> None:
         return
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "benchmarks.unet_call", "--child"]
-        measure_in_process([*command, "burnish-capture", folder])
+        graphs = str(args.graphs or folder)
+        if not (Path(graphs) / "int8.bin").is_file():
+            measure_in_process([*command, "burnish-capture", graphs])
         rows: list[dict[str, object]] = []
         for row in ROWS:
-            whole = measure_in_process([*command, row, folder])
+            whole = measure_in_process([*command, row, graphs])
             found = json.loads(whole.output.strip().splitlines()[-1])
             rows.append({"": row, **{k: float(v) for k, v in found.items()}, "peak_mib": whole.peak_mib})
     publish("unet_call", rows, ("latency_s", "cpu_s", "peak_mib"))

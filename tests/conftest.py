@@ -107,7 +107,11 @@ def pipeline(bundle: Bundles) -> Pipeline:
 
 def asked(name: str, *seeds: int, **changes: Any) -> Request:
     """A request that fits a family."""
-    own: dict[str, dict[str, Any]] = {SD: {"prompts": ("a red apple",)}, DIT: {"class_labels": (3,)}, DDPM: {}}
+    own: dict[str, dict[str, Any]] = {
+        SD: {"prompts": ("a red apple",)},
+        DIT: {"class_labels": (3,)},
+        DDPM: {},
+    }
     return Request(seeds=seeds or (7,), **(own[name] | changes))
 
 

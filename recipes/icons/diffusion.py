@@ -67,9 +67,9 @@ def latents(icons: Icons) -> Tensor:
         vae = AutoencoderKL.from_pretrained(weights.parent).to(DEVICE).eval()
         parts = np.array_split(np.arange(len(icons.rows)), len(icons.rows) // 64)
         with autocast():
-            torch.save(torch.cat([vae.encode(icons.batch(p)).latent_dist.mode().float().cpu()
+            torch.save(torch.cat([vae.encode(icons.batch(p)).latent_dist.mode().half().cpu()
                                   for p in parts]), path)
-    return torch.load(path, weights_only=True).to(DEVICE)
+    return torch.load(path, weights_only=True).float().to(DEVICE)
 
 
 class Captions:

@@ -20,6 +20,7 @@ from burnish.measure.judge import Judge, open_judge
 from burnish.report.sheet import contact_sheet
 from recipes.icons.autoencoder import psnr
 from recipes.icons.captions import caption_of
+from recipes.icons.card import CARD, MODELS, card_numbers, model_card
 from recipes.icons.training import DEVICE, RUNS, Icons, autocast, read_icons
 
 ASKED = 200
@@ -96,13 +97,13 @@ def evaluate(model: Path, judge: Judge) -> dict[str, object]:
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--model", type=Path, default=RUNS / "diffusion" / "pipeline")
-    parser.add_argument("--judge", type=Path, default=RUNS / "judge" / "clip")
+    parser.add_argument("--model", type=Path, default=MODELS / "icons")
+    parser.add_argument("--judge", type=Path, default=MODELS / "icons-judge")
     args = parser.parse_args()
     results = evaluate(args.model, open_judge(args.judge))
-    text = json.dumps(results, indent=2)
-    (RUNS / "evaluation.json").write_text(text + "\n")
-    print(text)
+    if args.model == MODELS / "icons":
+        CARD.write_text(model_card(card_numbers() | results))
+    print(json.dumps(results, indent=2))
 
 
 if __name__ == "__main__":

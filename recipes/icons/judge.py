@@ -100,7 +100,7 @@ def save(model: CLIPModel, path: Path) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--steps", type=int, default=1200)
+    parser.add_argument("--steps", type=int, default=1700)
     steps = parser.parse_args().steps
     torch.manual_seed(0)
     every = read_icons()

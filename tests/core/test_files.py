@@ -12,7 +12,10 @@ import pytest
 from burnish.core.files import digest, digest_text, directory_aside, read_text, write_text
 
 # What a full disk does to a child process: no file of it can grow beyond 4096 bytes.
-FULL = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096)); import sys; from pathlib import Path\n"
+FULL = (
+    "import resource, sys; from pathlib import Path\n"
+    "resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))\n"
+)
 TEXT = FULL + "from burnish.core.files import write_text; write_text(Path(sys.argv[1]), 'x' * 10_000)"
 DIRECTORY = FULL + (
     "from burnish.core.files import directory_aside\n"
@@ -38,7 +41,7 @@ def test_a_full_disk_leaves_what_was_there(code: str, there: bool, tmp_path: Pat
         target.mkdir()
         (target / "small").write_text("old")
     before = tree(tmp_path)
-    child = subprocess.run([sys.executable, "-c", code, str(target)], capture_output=True, text=True)
+    child = subprocess.run([sys.executable, "-c", code, str(target)], capture_output=True, text=True)  # noqa: S603
     assert child.returncode == 1
     assert "File too large" in child.stderr
     assert tree(tmp_path) == before
@@ -57,7 +60,8 @@ def test_a_directory_that_fails_vanishes(error: type[BaseException], tmp_path: P
             (aside / "new").write_text("new")
             raise error
 
-    pytest.raises(error, fail)
+    with pytest.raises(error):
+        fail()
     assert tree(tmp_path) == {"a/target/old": b"old"}
     assert [p.name for p in target.parent.iterdir()] == ["target"]
 
@@ -72,7 +76,8 @@ def test_the_old_directory_comes_back_when_the_new_one_cannot_take_its_place(tmp
         with directory_aside(target) as aside:
             aside.rmdir()
 
-    pytest.raises(FileNotFoundError, vanish)
+    with pytest.raises(FileNotFoundError):
+        vanish()
     assert tree(tmp_path) == {"target/old": b"old"}
     assert [p.name for p in tmp_path.iterdir()] == ["target"]
 

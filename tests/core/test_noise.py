@@ -22,7 +22,9 @@ draws = st.integers(0, 1001)
 
 @given(asked=st.lists(seeds, min_size=1, max_size=6), draw=draws, data=st.data())
 @settings(deadline=None)
-def test_an_image_depends_on_its_seed_and_draw_alone(asked: list[int], draw: int, data: st.DataObject) -> None:
+def test_an_image_depends_on_its_seed_and_draw_alone(
+    asked: list[int], draw: int, data: st.DataObject
+) -> None:
     """Image k is the same alone, in a batch, and wherever the batch is permuted."""
     batch = noise(tuple(asked), SHAPE, draw)
     for k, seed in enumerate(asked):
@@ -44,7 +46,7 @@ def test_another_seed_or_draw_is_other_noise(first: tuple[int, int], second: tup
 
 @pytest.mark.parametrize("draw", [0, 1, 50])
 def test_noise_is_standard_normal_and_independent(draw: int) -> None:
-    """A Kolmogorov-Smirnov test over many seeds accepts N(0, 1); neighbouring seeds and draws do not correlate."""
+    """A Kolmogorov-Smirnov test accepts N(0, 1); neighbouring seeds and draws do not correlate."""
     sample = noise(tuple(range(200)), (500,), draw)
     assert sample.dtype == np.float32
     assert stats.kstest(sample.ravel(), "norm").pvalue > 0.01
@@ -58,7 +60,7 @@ def test_noise_is_the_same_in_every_process() -> None:
     """Known numbers, here and in a fresh process: another numpy that draws otherwise would be noticed."""
     known = noise((7,), (3,), 2)[0].tolist()
     code = "from burnish.core.noise import noise; print(noise((7,), (3,), 2)[0].tolist())"
-    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)  # noqa: S603
     assert answer.stdout.strip() == str(known)
     assert known == pytest.approx(KNOWN, abs=1e-7)
 

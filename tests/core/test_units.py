@@ -33,7 +33,7 @@ def test_memory(text: str, mib: float) -> None:
 )
 def test_no_duration(text: str) -> None:
     """Anything else is refused with the text and the units there are."""
-    with pytest.raises(BurnishError, match="no duration.*ms, s, min, h") as error:
+    with pytest.raises(BurnishError, match=r"no duration.*ms, s, min, h") as error:
         parse_seconds(text)
     assert repr(text) in str(error.value)
 
@@ -41,12 +41,14 @@ def test_no_duration(text: str) -> None:
 @pytest.mark.parametrize("text", ["1", "1Gib", "1gb", "1B", "MiB", "-1MiB", "1s"])
 def test_no_amount_of_memory(text: str) -> None:
     """A unit is spelled one way; everything else is refused."""
-    with pytest.raises(BurnishError, match="no amount of memory.*GiB"):
+    with pytest.raises(BurnishError, match=r"no amount of memory.*GiB"):
         parse_mib(text)
 
 
 @given(st.floats(0, 1e6))
 def test_what_is_shown_is_what_is_meant(amount: float) -> None:
     """Shown amounts parse back to within the digits shown."""
-    assert parse_seconds(show_seconds(amount)) == pytest.approx(amount, abs=0.0051 if amount >= 0.9995 else 0.00051)
+    assert parse_seconds(show_seconds(amount)) == pytest.approx(
+        amount, abs=0.0051 if amount >= 0.9995 else 0.00051
+    )
     assert parse_mib(show_mib(amount)) == pytest.approx(amount, abs=0.051 if amount < 1024 else 5.2)

@@ -27,7 +27,9 @@ CARD = ModelCard(
     name="m",
     family="stable-diffusion",
     pipeline="StableDiffusionPipeline",
-    components=(Component(name="unet", library="diffusers", class_name="UNet2DConditionModel", parameters=3),),
+    components=(
+        Component(name="unet", library="diffusers", class_name="UNet2DConditionModel", parameters=3),
+    ),
     prediction_type="epsilon",
     scheduler="DDIMScheduler",
     latent_shape=(4, 8, 8),

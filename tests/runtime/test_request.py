@@ -23,7 +23,11 @@ REFUSED: dict[str, tuple[str, dict[str, Any], str]] = {
     "negative seed": (SD, {"seeds": (-1,)}, "seed -1 is out of range"),
     "seed too large": (DDPM, {"seeds": (0, 2**63)}, "seed 9223372036854775808 is out of range"),
     "no prompt": (SD, {"prompts": ()}, "prompts has 0 entries for 1 pictures"),
-    "prompts and seeds differ": (SD, {"seeds": (1, 2, 3), "prompts": ("a", "b")}, "prompts has 2 .* Give 1 or 3"),
+    "prompts and seeds differ": (
+        SD,
+        {"seeds": (1, 2, 3), "prompts": ("a", "b")},
+        "prompts has 2 .* Give 1 or 3",
+    ),
     "prompt too long": (SD, {"prompts": ("a" * 32_001,)}, "longer than 32000 bytes"),
     "prompt too long in bytes": (SD, {"prompts": ("é" * 16_001,)}, "longer than 32000 bytes"),
     "negative prompt too long": (SD, {"negative_prompt": "a" * 32_001}, "longer than 32000 bytes"),

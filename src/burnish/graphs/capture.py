@@ -110,9 +110,15 @@ class Capture:
     dynamic: dict[str, tuple[int, ...]]
 
     @torch.no_grad()
-    def reference(self) -> Tensor:
-        """PyTorch's output on the examples."""
-        return self.module(*self.examples.values())
+    def reference(self, inputs: dict[str, Tensor] | None = None) -> Tensor:
+        """PyTorch's output on `inputs`, or on the examples."""
+        return self.module(*(inputs or self.examples).values())
+
+    @property
+    def unseen(self) -> dict[str, Tensor]:
+        """Inputs that tracing did not see: one more in the batch, and other numbers."""
+        more = {name: torch.cat([e, e[:1]]).flip(-1) for name, e in self.examples.items()}
+        return {name: 0.5 * e if e.is_floating_point() else e for name, e in more.items()}
 
 
 DENOISERS = {

@@ -9,7 +9,6 @@ from burnish.core.errors import BundleError
 from burnish.core.files import digest
 from burnish.core.model import Family
 
-
 NEEDED: dict[Family, tuple[Role, ...]] = {
     "stable-diffusion": ("denoiser", "text_encoder", "decoder"),
     "class-conditional": ("denoiser", "decoder"),

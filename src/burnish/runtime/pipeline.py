@@ -162,8 +162,10 @@ class Pipeline:
         """Guided output u + w (c - u); w = 1 is the conditional pass alone."""
         if weight == 1.0 or "uncond" not in passes:
             return self._denoise(x, timestep, passes.get("cond"))
-        both = np.concatenate([passes["uncond"], passes["cond"]])
-        u, c = np.split(self._denoise(np.concatenate([x, x]), timestep, both), 2)
+        # Two passes of one batch each: a graph of twice the batch would be compiled beside this one,
+        # for a second copy of the weights in memory and as long again at the start.
+        u = self._denoise(x, timestep, passes["uncond"])
+        c = self._denoise(x, timestep, passes["cond"])
         return u + np.float32(weight) * (c - u)
 
     def _denoise(self, x: Array, timestep: float, condition: NDArray[Any] | None) -> Array:

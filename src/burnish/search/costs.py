@@ -20,13 +20,12 @@ REPEATS = 5
 class GraphSeconds:
     """Median seconds of one run of each graph of a bundle, for one picture."""
 
-    conditional: float  # one denoiser pass
-    guided: float  # both passes in one batch
+    denoiser: float  # one pass
     other: float  # text encoder and decoder
 
     def latency_s(self, program: Program) -> float:
         """Seconds one picture takes under `program`."""
-        return self.other + sum(self.conditional if w == 1.0 else self.guided for w in program.guidance)
+        return self.other + program.passes * self.denoiser
 
 
 def graph_seconds(pipeline: Pipeline) -> GraphSeconds:
@@ -41,17 +40,10 @@ def graph_seconds(pipeline: Pipeline) -> GraphSeconds:
     condition = _condition(pipeline)
     if "text_encoder" in graphs:
         other += 2 * seconds("text_encoder", input_ids=np.zeros((1, card.max_tokens), dtype=np.int64))
-    passes = []
-    for count in (1, 2):
-        inputs: dict[str, NDArray[Any]] = {
-            "sample": np.repeat(latents, count, axis=0),
-            "timestep": np.full(count, 500.0, dtype=np.float32),
-        }
-        if condition is not None:
-            inputs["condition"] = np.repeat(condition, count, axis=0)
-        passes.append(seconds("denoiser", **inputs))
-    guided = passes[1] if card.family != "unconditional" else passes[0]
-    return GraphSeconds(conditional=passes[0], guided=guided, other=other)
+    inputs: dict[str, NDArray[Any]] = {"sample": latents, "timestep": np.full(1, 500.0, dtype=np.float32)}
+    if condition is not None:
+        inputs["condition"] = condition
+    return GraphSeconds(denoiser=seconds("denoiser", **inputs), other=other)
 
 
 def _discard(_: object) -> None:

@@ -1,0 +1,137 @@
+"""Each verb does what it says: results to standard output, talk to standard error."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from burnish.core.bundle import MANIFEST, Bundle
+from burnish.core.evidence import Measurement, Verdict
+from burnish.core.model import ModelCard
+from burnish.core.plan import Plan
+from burnish.runtime import Pipeline, Request
+from tests.cli.conftest import Burnish
+from tests.conftest import DDPM, DIT, SD, STEPS, Bundles, asked
+
+JSON = "--json"
+
+
+def test_generate_writes_a_picture_that_says_how_it_was_made(
+    process: Burnish, bundle: Bundles, tmp_path: Path
+) -> None:
+    """The PNG is the runtime's picture, and carries prompt, seed and model; its path is all of the output."""
+    code, out, err = process("generate", bundle(SD), "a réd apple", "--seed", 7, "-o", "apple.png")
+    assert (code, out, err) == (0, "apple.png\n", "")
+    assert [p.name for p in tmp_path.iterdir()] == ["apple.png"]
+    expected = Pipeline(bundle(SD)).generate(Request(seeds=(7,), prompts=("a réd apple",)))[0]
+    with Image.open(tmp_path / "apple.png") as image:
+        assert np.array_equal(np.asarray(image), expected)
+        assert image.text == {"prompt": "a réd apple", "seed": "7", "model": "stable_diffusion"}
+
+
+def test_several_pictures_count_seeds_up(burnish: Burnish, bundle: Bundles, tmp_path: Path) -> None:
+    """Three pictures are three files, and the third is what its own seed makes alone."""
+    code, out, _ = burnish("generate", bundle(DIT), "--class-label", 3, "--seed", 7, "-n", 3, "-o", "a/p.png")
+    assert (code, out) == (0, "a/p-1.png\na/p-2.png\na/p-3.png\n")
+    expected = Pipeline(bundle(DIT)).generate(asked(DIT, 9))[0]
+    with Image.open(tmp_path / "a" / "p-3.png") as image:
+        assert np.array_equal(np.asarray(image), expected)
+        assert image.text["seed"] == "9"
+
+
+def test_an_image_and_a_mask_reach_the_bundle(burnish: Burnish, bundle: Bundles, tmp_path: Path) -> None:
+    """What the mask does not show stays as it was in the file."""
+    given = np.random.default_rng(0).integers(0, 256, (32, 32, 3)).astype(np.uint8)
+    mask = np.zeros((32, 32), np.uint8)
+    mask[:16] = 255
+    Image.fromarray(given).save(tmp_path / "in.png")
+    Image.fromarray(mask).save(tmp_path / "mask.png")
+    code, _, err = burnish(
+        "generate", bundle(DDPM), "--image", "in.png", "--mask", "mask.png", "-o", "out.png"
+    )
+    assert (code, err) == (0, "")
+    made = np.asarray(Image.open(tmp_path / "out.png"))
+    assert np.array_equal(made[16:], given[16:])
+    assert not np.array_equal(made[:16], given[:16])
+
+
+@pytest.mark.parametrize(
+    ("prompt", "words"),
+    [
+        ("", "the prompt is empty"),
+        ("a red apple " * 9, "the prompt was cut; not read: 'apple a red apple"),
+        ("a", ""),
+    ],
+)
+def test_a_prompt_that_may_surprise_is_warned_of(
+    prompt: str, words: str, burnish: Burnish, bundle: Bundles, tmp_path: Path
+) -> None:
+    """An empty prompt and one that was cut give one line of warning each, and a picture."""
+    code, out, err = burnish("generate", bundle(SD), prompt)
+    assert (code, out) == (0, "picture.png\n")
+    assert (tmp_path / "picture.png").is_file()
+    assert words in err
+    assert len(err.splitlines()) == bool(words)
+
+
+def test_bytes_that_are_no_text_are_a_prompt_too(process: Burnish, bundle: Bundles, tmp_path: Path) -> None:
+    """A prompt in another encoding than the terminal's makes a picture, or is refused in one line."""
+    code, _, err = process("generate", bundle(SD), "caf\udce9")
+    assert "Traceback" not in err
+    assert (tmp_path / "picture.png").is_file() == (code == 0)
+
+
+def test_inspect_prints_the_card(
+    process: Burnish, burnish: Burnish, unclipped_models: dict[str, Path]
+) -> None:
+    """--json is a ModelCard and nothing else; without it the table names family and digest."""
+    code, out, err = process("inspect", unclipped_models[SD], JSON)
+    assert (code, err) == (0, "")
+    card = ModelCard.model_validate(json.loads(out))
+    assert card.family == "stable-diffusion"
+    code, table, _ = burnish("inspect", unclipped_models[SD])
+    assert code == 0
+    assert card.digest in table
+
+
+def test_measure_prints_measurements(burnish: Burnish, bundle: Bundles) -> None:
+    """--json maps each subject to a Measurement, and the costs are there."""
+    code, out, err = burnish("measure", bundle(SD), JSON)
+    assert (code, err) == (0, "")
+    [(name, row)] = json.loads(out).items()
+    found = Measurement.model_validate(row)
+    assert name == str(bundle(SD))
+    assert (found.calls, found.passes) == (STEPS, 2 * STEPS)
+    assert min(found.latency_s, found.cpu_s, found.peak_mib, found.cold_start_s, found.disk_mib) > 0
+    assert found.cold_start_s > found.latency_s
+
+
+def test_gate_answers_by_exit_code(burnish: Burnish, bundle: Bundles, clip: Path, small_suite: Path) -> None:
+    """--json is a Verdict; the exit code is its outcome, and one call against six never passes."""
+    worse = bundle(SD, num_inference_steps=1, guidance_scale=1.0)
+    rest = ("--against", bundle(SD), "--judge", clip, "--suite", small_suite, "--floor", "faithful", JSON)
+    for candidate, expected, codes in (
+        (worse, {"FAIL", "INCONCLUSIVE"}, {1, 3}),
+        (bundle(SD), {"INCONCLUSIVE"}, {3}),
+    ):
+        code, out, err = burnish("gate", candidate, *rest)
+        found = Verdict.model_validate(json.loads(out))
+        assert (err, found.prompts, found.seeds) == ("", 5, 2)
+        assert found.outcome in expected
+        assert code in codes
+        assert code == {"PASS": 0, "FAIL": 1, "INCONCLUSIVE": 3}[found.outcome]
+
+
+def test_a_plan_is_built_without_a_search(
+    burnish: Burnish, unclipped_models: dict[str, Path], tmp_path: Path
+) -> None:
+    """`optimize --plan` writes that plan's bundle and prints its manifest as JSON."""
+    Plan(num_inference_steps=4, scheduler="UniPCMultistepScheduler").save(tmp_path / "plan.json")
+    code, out, err = burnish("optimize", unclipped_models[SD], "--plan", "plan.json", "-o", "made", JSON)
+    assert (code, err) == (0, "")
+    assert Bundle.model_validate(json.loads(out)) == Bundle.read(tmp_path / "made" / MANIFEST)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["made", "plan.json"]

@@ -1,0 +1,93 @@
+"""What is proposed, in which order, and what it is said to cost."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+
+from burnish.build import plan_program, reference_plan
+from burnish.core.plan import Plan, Precision
+from burnish.runtime import Pipeline
+from burnish.search.candidates import PRECISIONS, candidates, fewer_calls, precisions
+from burnish.search.costs import GraphSeconds, graph_seconds
+from tests.conftest import DDPM, DIT, FAMILIES, SD, Bundles, Stores, device
+
+SECONDS = GraphSeconds(denoiser=2.0, other=10.0)
+
+
+@pytest.mark.parametrize(
+    ("rates", "expected"),
+    [
+        ((1.0, 0.5, 0.5), ("fp32",)),
+        ((1.0, 1.0, 1.0), ("fp32",)),
+        ((1.0, 2.0, 0.5), ("bf16", "fp32")),
+        ((1.0, 0.5, 3.0), ("int8", "fp32")),
+        ((1.0, 2.0, 3.0), ("int8", "bf16")),
+    ],
+)
+def test_no_precision_that_the_device_makes_slower(
+    rates: tuple[float, float, float], expected: tuple[Precision, ...], store: Stores
+) -> None:
+    """The two fastest are tried; what is no faster than fp32 never is."""
+    assert precisions(store(SD).model.card, device(*rates)) == expected
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_candidates_come_in_order_of_cost(name: str, store: Stores) -> None:
+    """Each costs what its table says at the measured seconds, and none less than the one before it."""
+    model = store(name).model
+    reference = reference_plan(model)
+    cheap = GraphSeconds(denoiser=1.0, other=10.0)
+    found = candidates(model, reference, {"fp32": SECONDS, "bf16": cheap})
+    assert len({c.plan for c in found}) == len(found) > 20
+    assert all(a.latency_s <= b.latency_s for a, b in pairwise(found))
+    for c in found:
+        seconds = {"fp32": SECONDS, "bf16": cheap}[c.plan.precision]
+        assert c.program == plan_program(model, c.plan)
+        assert c.latency_s == pytest.approx(10.0 + c.program.passes * seconds.denoiser)
+    assert {c.plan.precision for c in found} == {"fp32", "bf16"}
+    assert {c.plan.guidance_scale for c in found} == {reference.guidance_scale}
+
+
+def test_guidance_is_cut_only_where_there_is_guidance(store: Stores) -> None:
+    """An unconditional model has one interval; a guided one tries late guidance left out."""
+    for name, intervals in ((DDPM, 1), (SD, 3), (DIT, 3)):
+        model = store(name).model
+        found = candidates(model, reference_plan(model), {"fp32": SECONDS})
+        assert len({c.plan.guidance_interval for c in found}) == intervals
+
+
+def test_the_control_costs_no_more_than_the_candidate(store: Stores) -> None:
+    """The reference with as many calls as the candidate's time pays for: one more would cost more."""
+    model = store(SD).model
+    reference = reference_plan(model)
+    found = candidates(model, reference, {"fp32": SECONDS})[30]
+    control = fewer_calls(model, reference, found, SECONDS)
+    assert control is not None
+    assert control.plan.scheduler == reference.scheduler
+    assert control.latency_s <= found.latency_s < control.latency_s + 2 * SECONDS.denoiser
+    slow = GraphSeconds(denoiser=1e6, other=0.0)
+    assert fewer_calls(model, reference, found, slow) is None
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_seconds_are_measured_a_graph(name: str, bundle: Bundles) -> None:
+    """Every graph that runs has a time; latency adds them up."""
+    pipeline = Pipeline(bundle(name))
+    found = graph_seconds(pipeline)
+    assert found.denoiser > 0
+    assert (found.other > 0) == (name != DDPM)
+    passes = pipeline.program.passes
+    assert found.latency_s(pipeline.program) == pytest.approx(found.other + passes * found.denoiser)
+
+
+def test_latency_is_calls_times_seconds(store: Stores) -> None:
+    """Six calls, half of them guided, at 2 s a pass with 10 s beside: 28 s."""
+    plan = Plan(num_inference_steps=6, guidance_scale=3.0, guidance_interval=(0.0, 0.5))
+    assert SECONDS.latency_s(plan_program(store(SD).model, plan)) == pytest.approx(28.0)
+
+
+def test_every_precision_has_a_candidate_on_a_fast_device() -> None:
+    """The list of precisions runs from the cheapest to the one that is always there."""
+    assert PRECISIONS[-1] == "fp32"

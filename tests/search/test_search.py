@@ -1,0 +1,148 @@
+"""The whole search on real models: what passes is a bundle, what does not is told with its trials."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from burnish.core.evidence import Prompt, Suite
+from burnish.measure.judge import Judge, open_judge
+from burnish.runtime import Pipeline
+from burnish.search import Optimized, optimize
+from burnish.search.search import NothingPassesError, conditions_of
+from tests.conftest import DDPM, SD, Stores, asked, device
+from tests.measure.conftest import write_clip
+
+SUITE = Suite(
+    name="letters",
+    selection=tuple(Prompt(prompt=c) for c in "abcd"),
+    confirmation=tuple(Prompt(prompt=c) for c in "efghi"),
+    seeds=(0, 1),
+)
+# 0 of 59 prompts is the fewest that shows "below 5 %"; without text, a line is nothing but seeds.
+NUMBERS = Suite(
+    name="numbers",
+    selection=tuple(Prompt(prompt=str(k)) for k in range(1, 9)),
+    confirmation=tuple(Prompt(prompt=str(k)) for k in range(101, 162)),
+    seeds=(0,),
+)
+
+
+@pytest.fixture(scope="module")
+def judge(tmp_path_factory: pytest.TempPathFactory) -> Judge:
+    """A tiny random CLIP."""
+    return open_judge(write_clip(tmp_path_factory.mktemp("judge") / "clip"))
+
+
+@pytest.fixture(scope="module")
+def found(store: Stores, judge: Judge, tmp_path_factory: pytest.TempPathFactory) -> Optimized:
+    """A search that ends well: the unconditional model, the same pictures wanted, fp32 only."""
+    directory = tmp_path_factory.mktemp("search") / "bundle"
+    return optimize(
+        store(DDPM),
+        directory,
+        suite=NUMBERS,
+        judge=judge,
+        device=device(),
+        floor="faithful",
+        time_limit_s=120,
+    )
+
+
+def test_the_winner_is_cheaper_and_passed(found: Optimized) -> None:
+    """Its verdict is PASS on every confirmation prompt, with sound controls, and it costs less."""
+    assert found.verdict.outcome == "PASS"
+    assert (found.verdict.floor, found.verdict.prompts) == ("faithful", 61)
+    assert [c.outcome for c in found.verdict.controls] == ["PASS", "FAIL", "FAIL"]
+    assert found.winner.program.calls < reference_plan_calls(found)
+    assert found.winner.latency_s < found.seconds["fp32"].latency_s(Pipeline(found.reference).program)
+
+
+def reference_plan_calls(found: Optimized) -> int:
+    """Calls of the bundle that the winner was compared with."""
+    return Pipeline(found.reference).program.calls
+
+
+def test_the_bundle_is_the_winner(found: Optimized) -> None:
+    """What lies in the directory draws, byte for byte, the pictures that were judged."""
+    pipeline = Pipeline(found.directory)
+    assert pipeline.bundle.plan == found.winner.plan
+    assert pipeline.program == found.winner.program
+    drawn = pipeline.generate(asked(DDPM, 101 * 1000))
+    assert np.array_equal(drawn, found.pictures[1][0])
+    assert not np.array_equal(found.pictures[0][0], found.pictures[1][0])
+
+
+def test_trials_tell_what_was_tried(found: Optimized) -> None:
+    """Cheapest first; whatever came before the winner failed somewhere; the last is its confirmation."""
+    costs = [t.candidate.latency_s for t in found.trials]
+    assert costs == sorted(costs)
+    assert {t.stage for t in found.trials} <= {"screen", "selection", "confirmation"}
+    assert found.trials[-1].stage == "confirmation"
+    assert found.trials[-1].candidate == found.winner
+    cheaper = [t for t in found.trials if t.candidate != found.winner]
+    assert all(t.verdict.outcome != "PASS" for t in cheaper if t.stage != "selection")
+
+
+def test_the_control_stands_beside(found: Optimized) -> None:
+    """The reference with fewer calls at the same cost was drawn and judged on the same prompts."""
+    assert found.control is not None
+    assert found.control.candidate.plan.scheduler == ""
+    assert found.control.verdict.prompts == 61
+
+
+def test_a_second_search_draws_the_references_pictures_no_more(
+    found: Optimized, store: Stores, judge: Judge, tmp_path: Path
+) -> None:
+    """What an interrupted search left is used: no picture of the reference is written again."""
+    kept = store(DDPM).directory / store(DDPM).model.card.digest[:16]
+    before = {p: p.stat().st_mtime_ns for p in kept.rglob("*.npy")}
+    assert len(before) == len(NUMBERS.selection) + len(NUMBERS.confirmation)
+    with pytest.raises(NothingPassesError):
+        optimize(
+            store(DDPM),
+            tmp_path / "bundle",
+            suite=NUMBERS,
+            judge=judge,
+            device=device(),
+            floor="faithful",
+            time_limit_s=0,
+        )
+    assert {p: p.stat().st_mtime_ns for p in kept.rglob("*.npy")} == before
+
+
+@pytest.mark.parametrize(
+    ("limits", "words"),
+    [
+        ({"max_latency_s": 1e-9}, "no plan is within 1e-09 s"),
+        ({"time_limit_s": 0.0}, "none of the 0 plans tried passed"),
+    ],
+)
+def test_nothing_passes(
+    limits: dict[str, float], words: str, store: Stores, judge: Judge, tmp_path: Path
+) -> None:
+    """Without a budget or without time the error says which, and there is no bundle."""
+    with pytest.raises(NothingPassesError, match=words) as error:
+        optimize(store(SD), tmp_path / "bundle", suite=SUITE, judge=judge, device=device(), **limits)
+    assert error.value.trials == ()
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_search_that_finds_nothing_keeps_the_old_bundle(
+    found: Optimized, store: Stores, judge: Judge, tmp_path: Path
+) -> None:
+    """Too few prompts for a verdict: all trials are told, and the bundle that lay there before still does."""
+    directory = Path(shutil.copytree(found.directory, tmp_path / "bundle"))
+    with pytest.raises(NothingPassesError, match="plans tried passed equivalent") as error:
+        optimize(store(SD), directory, suite=SUITE, judge=judge, device=device(), time_limit_s=5.0)
+    assert len(error.value.trials) > 0
+    assert all(t.verdict.outcome != "PASS" for t in error.value.trials)
+    assert Pipeline(directory).bundle.model.family == "unconditional"
+
+
+def test_confirmation_prompts_stay_unseen() -> None:
+    """int8 is calibrated on selection prompts alone."""
+    assert conditions_of(SUITE).prompts == tuple("abcd")
