@@ -12,7 +12,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from burnish.build import GraphStore, reference_plan
+from burnish.build import GraphStore, check_target, reference_plan
 from burnish.build import build as build_plan
 from burnish.core.bundle import MANIFEST, Bundle
 from burnish.core.errors import RequestError, SuiteError
@@ -116,9 +116,9 @@ def optimize(
 ) -> Optimized:
     """The cheapest bundle of `model` that passes `floor`, written into `directory` with its evidence.
 
-    Raises ModelError, PlanError (NothingPassesError), SuiteError, OSError; `directory` is then as it was, but
-    for a bundle that failed its confirmation.
+    Raises ModelError, PlanError (NothingPassesError), SuiteError, OSError; `directory` is then as it was.
     """
+    check_target(directory)
     report("opening the model", 0.0)
     store = GraphStore(load(model), cache_directory() / "graphs")
     card = store.model.card

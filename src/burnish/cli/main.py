@@ -6,6 +6,7 @@ import errno
 import sys
 
 import typer
+from typer.exceptions import TyperException
 
 from burnish.cli import gate, generate, inspect, measure, optimize
 from burnish.cli.console import quiet_libraries, say
@@ -27,7 +28,14 @@ def run() -> None:
     """The entry point: a BurnishError is one line and exit code 2; an interrupt is 130."""
     quiet_libraries()
     try:
-        app()
+        code = app(standalone_mode=False)  # typer.Exit comes back as its code, an interrupt as 130
+        if code == INTERRUPTED:
+            raise KeyboardInterrupt
+        sys.exit(code or 0)
+    except TyperException as error:  # a verb, an option or an argument that there is not
+        if error.format_message():  # empty where the help was shown
+            say(f"Error: {error.format_message()}")
+        sys.exit(error.exit_code)
     except BurnishError as error:
         say(f"Error: {error}")
         sys.exit(2)

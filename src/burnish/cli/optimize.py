@@ -42,7 +42,7 @@ def command(
             f"Bundle: {output}, without a verdict. Next: burnish gate {output}"
         )
         return
-    limit = parse_seconds(max_latency) if max_latency else None
+    limit = parse_seconds(max_latency) if max_latency is not None else None
     with progress() as report:
         found = api.optimize(
             model,

@@ -45,7 +45,7 @@ def write_png(path: Path, picture: NDArray[np.uint8], texts: dict[str, str]) -> 
     """Writes a PNG with its settings inside, whole or not at all; raises OSError."""
     info = PngImagePlugin.PngInfo()
     for key, value in texts.items():
-        info.add_itxt(key, value)
+        info.add_itxt(key, value.encode("utf-8", "replace").decode())
     data = io.BytesIO()
     Image.fromarray(picture).save(data, format="PNG", pnginfo=info)
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -157,10 +157,12 @@ def optimize(
         )
         confirmed += 1
         report(f"building {found.plan.describe()}", 0.0)
-        build(store, found.plan, directory, conditions=conditions_of(suite), device=device)
-        answer, drawn = confirmation.judged(Pipeline(directory, verify=False))
+        conditions = conditions_of(suite)
+        build(store, found.plan, work / "winner", conditions=conditions, device=device)
+        answer, drawn = confirmation.judged(Pipeline(work / "winner", verify=False))
         trials.append(Trial(candidate=found, stage="confirmation", verdict=answer))
         if answer.outcome == "PASS":
+            build(store, found.plan, directory, conditions=conditions, device=device)
             return Optimized(
                 directory=directory,
                 reference=work / "reference",

@@ -1,0 +1,62 @@
+"""Solver and number of calls: another table for the same denoiser."""
+
+from __future__ import annotations
+
+import json
+from functools import lru_cache
+from typing import Any
+
+from burnish.build.technique import Technique
+from burnish.core.model import Device, ModelCard
+from burnish.core.plan import Plan
+from burnish.core.program import Program
+from burnish.program import make_scheduler, read_program, scheduler_names
+
+# A clipped step is no linear step. Few-call solvers on latents are used without; where a model's own
+# scheduler clips, it is read without, and the Program's source says so.
+NOT_LINEAR = {"clip_sample": False, "thresholding": False}
+
+
+def scheduler_of(own: Any, plan: Plan) -> Any:
+    """The diffusers scheduler a plan asks for, with the model's own noise schedule; raises ProgramError."""
+    changes: dict[str, Any] = {key: value for key, value in NOT_LINEAR.items() if own.config.get(key)}
+    if plan.timestep_spacing:
+        changes["timestep_spacing"] = plan.timestep_spacing
+    name = plan.scheduler or type(own).__name__
+    if not plan.scheduler and not changes:
+        return own
+    return make_scheduler(name, own.config, **changes)
+
+
+def read(own: Any, plan: Plan, start: int = 0) -> Program:
+    """The plan's table, unguided; `start` > 0 is its image-to-image table from that row on."""
+    scheduler = scheduler_of(own, plan)
+    config = json.dumps(dict(scheduler.config), sort_keys=True, default=str)
+    program = _read(type(scheduler).__name__, config, plan.num_inference_steps, start)
+    if any(own.config.get(key) for key in NOT_LINEAR):
+        return program.model_copy(
+            update={"source": f"{program.source}, without the clipping of the original"}
+        )
+    return program
+
+
+@lru_cache(maxsize=256)
+def _read(name: str, config: str, num_inference_steps: int, start: int) -> Program:
+    """Reading verifies, which costs up to a tenth of a second; plans differ mostly in what no table holds."""
+    return read_program(make_scheduler(name, json.loads(config)), num_inference_steps, start=start)
+
+
+def _refusal(plan: Plan, card: ModelCard, device: Device | None) -> str:
+    if plan.scheduler and plan.scheduler not in scheduler_names():
+        return f"diffusers has no scheduler {plan.scheduler!r}"
+    return ""
+
+
+TECHNIQUE = Technique(
+    name="solver",
+    fields=("scheduler", "timestep_spacing", "num_inference_steps"),
+    effect="Higher-order solvers reach the same picture in fewer denoiser calls.",
+    cost="milliseconds: the table is read from the scheduler",
+    paper="Lu et al., DPM-Solver++, arXiv 2211.01095; Zhao et al., UniPC, arXiv 2302.04867",
+    refusal=_refusal,
+)

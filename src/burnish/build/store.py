@@ -1,0 +1,100 @@
+"""GraphStore: the graphs of one model on disk, captured once, so that an interrupted build resumes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import openvino as ov
+
+from burnish.core.bundle import Graph, Role
+from burnish.core.files import digest_text, directory_aside, write_text
+from burnish.core.plan import Precision
+from burnish.graphs import Capture, captures, compare, lower, quantize, require_parity, save
+from burnish.load import OpenedModel
+
+Inputs = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class GraphStore:
+    """Graphs of `model` under `directory`, one folder a role and precision, each written whole."""
+
+    model: OpenedModel
+    directory: Path
+
+    def folder(self, role: Role, precision: Precision, key: str = "") -> Path:
+        """Where a graph lies; `key` tells calibrations apart."""
+        return self.directory / self.model.card.digest[:16] / f"{role}-{precision}{key}"
+
+    def floating(self, role: Role, precision: Precision) -> tuple[Graph, Path]:
+        """A graph in fp32 or bf16 and its .xml: one file, bf16 is how it is run, each with its own parity.
+
+        Raises ModelError when the captured graph is another function than PyTorch's.
+        """
+        folder = self.folder(role, "fp32")
+        if not (folder / "graph.json").is_file():
+            self._capture(role, folder)
+        graph = Graph.model_validate_json((folder / "graph.json").read_text())
+        path = folder / graph.file
+        if precision != "fp32":
+            note = folder / f"{precision}.json"
+            if not note.is_file():
+                parity = compare(self._found(role), ov.Core().read_model(path), precision="bf16")
+                update = {"precision": precision, "parity": parity}
+                write_text(note, graph.model_copy(update=update).model_dump_json(indent=2))
+            graph = Graph.model_validate_json(note.read_text())
+        return graph, path
+
+    def int8(
+        self, role: Role, samples: Callable[[], Sequence[Inputs]], calibration: str
+    ) -> tuple[Graph, Path]:
+        """The int8 graph calibrated on `samples()`, which is only called when the graph is not there yet."""
+        source, path = self.floating(role, "fp32")
+        folder = self.folder(role, "int8", f"-{digest_text(calibration)[:12]}")
+        if not (folder / "graph.json").is_file():
+            model = quantize(ov.Core().read_model(path), samples())
+            found = self._found(role)
+            update = {"precision": "int8", "parity": compare(found, model, precision="bf16")}
+            self._write(folder, model, source.model_copy(update=update), half=True)
+        graph = Graph.model_validate_json((folder / "graph.json").read_text())
+        return graph, folder / graph.file
+
+    @property
+    def roles(self) -> tuple[Role, ...]:
+        """The graphs this model has."""
+        return tuple(c.role for c in captures(self.model))
+
+    def _found(self, role: Role) -> Capture:
+        return next(c for c in captures(self.model) if c.role == role)
+
+    def _capture(self, role: Role, folder: Path) -> None:
+        found = self._found(role)
+        model = lower(found)
+        graph = Graph(
+            role=role,
+            file=f"{role}.xml",
+            inputs=tuple(found.examples),
+            output_shape=tuple(found.reference().shape[1:]),
+            precision="fp32",
+            parity=require_parity(found, compare(found, model)),
+        )
+        self._write(folder, model, graph, half=self._stored_half(role))
+
+    def _stored_half(self, role: Role) -> bool:
+        """Whether the weights came in half precision, so that storing them so loses nothing."""
+        part = {"text_encoder": "text_encoder", "decoder": "vae", "image_encoder": "vae"}.get(role)
+        return any(
+            c.dtype.lower() in ("f16", "float16", "fp16")
+            for c in self.model.card.components
+            if c.parameters and (c.name == part or (part is None and c.name in ("unet", "transformer")))
+        )
+
+    @staticmethod
+    def _write(folder: Path, model: Any, graph: Graph, *, half: bool) -> None:
+        with directory_aside(folder) as aside:
+            save(model, aside / graph.file, half=half)
+            (aside / "graph.json").write_text(json.dumps(graph.model_dump(mode="json"), indent=2))

@@ -1,0 +1,20 @@
+"""The techniques there are, and the check that a plan uses only what applies."""
+
+from __future__ import annotations
+
+from burnish.build import guidance, precision, solver
+from burnish.core.errors import PlanError
+from burnish.core.model import Device, ModelCard
+from burnish.core.plan import Plan
+
+TECHNIQUES = (solver.TECHNIQUE, guidance.TECHNIQUE, precision.TECHNIQUE)
+
+
+def check_plan(plan: Plan, card: ModelCard, device: Device | None = None) -> None:
+    """Raises PlanError naming the technique that does not apply and why."""
+    for technique in TECHNIQUES:
+        reason = technique.refusal(plan, card, device)
+        if reason:
+            raise PlanError(
+                f"{technique.name} does not apply: {reason}", f"Change {' or '.join(technique.fields)}"
+            )
