@@ -6,6 +6,7 @@ python -m recipes.icons.diffusion [--steps N]
 from __future__ import annotations
 
 import argparse
+import json
 from pathlib import Path
 
 import numpy as np
@@ -113,6 +114,10 @@ def pack(model: TextToLatent, path: Path) -> None:
         vae=vae, text_encoder=model.text_encoder, tokenizer=words.read_tokenizer(), unet=model.unet,
         scheduler=scheduler(), safety_checker=None, feature_extractor=None, requires_safety_checker=False)
     pipeline.to(torch.float16).save_pretrained(path)
+    for file in path.rglob("config.json"):  # diffusers notes whence a part was read: a path of this machine
+        config = json.loads(file.read_text())
+        if config.pop("_name_or_path", None):
+            file.write_text(json.dumps(config, indent=2) + "\n")
     model.float()
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache, partial
+from itertools import islice
 from pathlib import Path
 
 from burnish.build import GraphStore, build, plan_program, reference_plan
@@ -140,26 +142,18 @@ def optimize(
         for c in candidates(store.model, plan, seconds)
         if max_latency_s is None or c.latency_s <= max_latency_s
     ]
-    selection = make_arena(suite, "selection", judge, floor, reference, work, report)
-    deadline = time.monotonic() + time_limit_s
+    arena = partial(
+        make_arena, suite, judge=judge, floor=floor, reference=reference, keep=work, report=report
+    )
+    confirmation = cache(partial(arena, "confirmation"))  # drawn only once a plan has got so far
     trials: list[Trial] = []
-    confirmation: Arena | None = None
-    confirmed = 0
-    for number, found in enumerate(plans):
-        if time.monotonic() > deadline or confirmed == CONFIRMATIONS:
-            break
-        report(f"trying {found.plan.describe()}", number / len(plans))
-        bench = benches[found.plan.precision].with_program(found.program)
-        if not _selected(found, bench, selection, trials):
-            continue
-        confirmation = confirmation or make_arena(
-            suite, "confirmation", judge, floor, reference, work, report
-        )
-        confirmed += 1
+    chosen = _chosen(plans, benches, arena("selection"), trials, time_limit_s, report)
+    for found in islice(chosen, CONFIRMATIONS):
+        ground = confirmation()
         report(f"building {found.plan.describe()}", 0.0)
         conditions = conditions_of(suite)
         build(store, found.plan, work / "winner", conditions=conditions, device=device)
-        answer, drawn = confirmation.judged(Pipeline(work / "winner", verify=False))
+        answer, drawn = ground.judged(Pipeline(work / "winner", verify=False))
         trials.append(Trial(candidate=found, stage="confirmation", verdict=answer))
         if answer.outcome == "PASS":
             build(store, found.plan, directory, conditions=conditions, device=device)
@@ -170,9 +164,9 @@ def optimize(
                 winner=found,
                 verdict=answer,
                 trials=tuple(trials),
-                pictures=(confirmation.pictures, drawn),
+                pictures=(ground.pictures, drawn),
                 seconds=seconds,
-                control=_control(store, plan, found, reference, confirmation),
+                control=_control(store, plan, found, reference, ground),
             )
     raise _nothing(plans, trials, max_latency_s, floor)
 
@@ -192,6 +186,24 @@ def _benches(
         trial = plan.model_copy(update={"precision": precision, "num_inference_steps": CALIBRATION_STEPS})
         build(store, trial, work / f"bench-{precision}", conditions=conditions_of(suite), device=device)
         yield precision, Pipeline(work / f"bench-{precision}", verify=False)
+
+
+def _chosen(
+    plans: Sequence[Candidate],
+    benches: Mapping[Precision, Pipeline],
+    selection: Arena,
+    trials: list[Trial],
+    time_limit_s: float,
+    report: Report,
+) -> Iterator[Candidate]:
+    """The plans that pass on the selection prompts, cheapest first, until the time is up."""
+    deadline = time.monotonic() + time_limit_s
+    for number, found in enumerate(plans):
+        if time.monotonic() > deadline:
+            return
+        report(f"trying {found.plan.describe()}", number / len(plans))
+        if _selected(found, benches[found.plan.precision].with_program(found.program), selection, trials):
+            yield found
 
 
 def _selected(found: Candidate, bench: Pipeline, arena: Arena, trials: list[Trial]) -> bool:
