@@ -18,10 +18,10 @@ import numpy as np
 
 from benchmarks.ratios import publish
 from burnish.core.bundle import MANIFEST, Bundle
-from burnish.load import resolve
 from burnish.measure.cost import measure_in_process
 
 ROUNDS = 3
+MODEL = Path(__file__).parents[1] / "src" / "burnish" / "models" / "icons"
 PROMPTS = (
     "red apple, noto style",
     "guitar",
@@ -50,7 +50,7 @@ def run_stock(batch: int) -> dict[str, float]:
     from burnish.load import reference_pipeline
     from burnish.measure.cost import measure_cost
 
-    pipeline = reference_pipeline(resolve("icons"))
+    pipeline = reference_pipeline(MODEL)
     latents = torch.from_numpy(noise(tuple(range(batch)), (4, 16, 16)))
 
     def once() -> None:
@@ -84,7 +84,7 @@ def child(subject: str, batch: int) -> dict[str, float]:
 def cold(subject: str) -> float:
     """Seconds from nothing to a picture's end, median of five processes."""
     if subject == "stock":
-        argv = [sys.executable, "-m", "burnish.build.stock", str(resolve("icons")), "50"]
+        argv = [sys.executable, "-m", "burnish.build.stock", str(MODEL), "50"]
         return json.loads(measure_in_process(argv).output.strip().splitlines()[-1])["cold_start_s"]
     argv = [sys.executable, "-m", "burnish", "generate", subject, PROMPTS[0], "-o", "/dev/shm/cold.png"]
     return statistics.median(measure_in_process(argv).latency_s for _ in range(5))
@@ -130,7 +130,7 @@ def main() -> None:
             for key in ("cpu_s", "latency_s", "peak_mib"):
                 row[f"{key} b{batch}"] = float(np.median([r[key] for r in runs[name, batch]]))
         row |= {
-            "disk_mib": disk_mib(resolve("icons") if subject == "stock" else Path(subject)),
+            "disk_mib": disk_mib(MODEL if subject == "stock" else Path(subject)),
             "cold_s": cold(subject),
         }
         rows.append(row)

@@ -12,7 +12,6 @@ from typing import Any
 
 from pydantic import BaseModel
 from rich.console import Console
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 talk = Console(stderr=True)
 out = Console(highlight=False)
@@ -49,6 +48,9 @@ def quiet_libraries() -> None:
 @contextmanager
 def progress() -> Iterator[Report]:
     """A bar on a terminal; nothing elsewhere. Call it with what is being done and the fraction done."""
+    # Imported here: a picture from a cold start should not wait for it.
+    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
     bar = Progress(
         SpinnerColumn(),
         TextColumn("{task.description}"),

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
 from burnish.cli.console import out, print_json, progress
 from burnish.cli.options import FloorOption, read_suite
@@ -37,6 +36,8 @@ def command(
 
 def print_verdict(found: Verdict) -> None:
     """The verdict with every check and control behind it."""
+    from rich.table import Table
+
     table = Table(
         "check", "mean", "90 % interval", "bound", "outcome", title=f"{found.floor}: {found.outcome}"
     )

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
 from burnish.cli.console import out, print_json
 from burnish.core.units import show_mib
@@ -34,6 +33,8 @@ def command(
         "source": card.source or "not stated",
         "digest": card.digest,
     }
+    from rich.table import Table
+
     table = Table(title=card.name, show_header=False)
     for name, value in facts.items():
         table.add_row(name, value)

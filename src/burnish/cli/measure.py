@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
 from burnish.cli.console import out, print_json, progress
 from burnish.core.evidence import Measurement
@@ -34,6 +33,8 @@ def command(
     if as_json:
         print_json({name: row.model_dump(mode="json") for name, row in rows.items()})
         return
+    from rich.table import Table
+
     table = Table("", "calls", "passes", "s/image", "CPU-s/image", "peak memory", "disk", "cold start")
     for name, m in rows.items():
         table.add_row(

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
-from rich.table import Table
 
 from burnish.cli.console import out, print_json, progress, say
 from burnish.cli.gate import print_verdict
@@ -15,6 +14,9 @@ from burnish.cli.options import FloorOption, read_suite
 from burnish.core.evidence import Measurement, Verdict
 from burnish.core.plan import Plan
 from burnish.core.units import parse_seconds, show_mib, show_seconds
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 
 def command(
@@ -70,6 +72,8 @@ def command(
 
 def comparison(name: str, original: Measurement, plan: Plan, ours: Measurement, verdict: Verdict) -> Table:
     """What the original costs, what the optimized costs, how many times less, and how good it is."""
+    from rich.table import Table
+
     table = Table("", name, "optimized", "ratio")
     table.add_row("plan", "as published", plan.describe())
     rows: tuple[tuple[str, Callable[[float], str], float, float], ...] = (
