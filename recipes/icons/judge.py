@@ -27,7 +27,7 @@ CAPTIONS = 200  # the question: which of so many captions does this picture show
 
 
 def build(vocabulary: Tensor) -> CLIPModel:
-    """4 layers of vision over 8-pixel patches, 3 of text; 4.5 M parameters."""
+    """4 layers of vision over 8-pixel patches, 3 of text; 4.0 M parameters."""
     size = len(vocabulary)
     model = CLIPModel(CLIPConfig(
         text_config={"vocab_size": size, "hidden_size": WIDTH, "intermediate_size": 4 * WIDTH,

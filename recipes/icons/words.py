@@ -18,7 +18,7 @@ from recipes.icons.captions import caption_of
 from recipes.icons.sets import SETS
 from recipes.icons.training import RUNS, Icons, read_icons
 
-LENGTH = 24  # longest caption of the training sets is 19 tokens
+LENGTH = 24  # the longest caption of the training sets just fits
 WIDTH = 256
 START, END = "<|startoftext|>", "<|endoftext|>"
 PATH = RUNS / "tokenizer"

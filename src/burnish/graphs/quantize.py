@@ -20,7 +20,7 @@ def quantize(model: Any, samples: Sequence[Inputs], *, transformer: bool = True)
     """The ov.Model with convolutions and matrix products in int8: weights a channel, activations a tensor.
 
     `transformer` leaves normalisations in floating point and treats attention's products apart.
-    SmoothQuant is off: it moves activation ranges into convolution weights, which hurt UNets here.
+    SmoothQuant is off, as optimum-intel leaves it off for diffusion models.
     """
     logging.getLogger("nncf").setLevel(logging.ERROR)
     spread = np.linspace(0, len(samples) - 1, min(MAX_SAMPLES, len(samples))).round().astype(int)
