@@ -136,6 +136,8 @@ MESSAGE = "Interrupted. Nothing is half-written; the same command resumes where 
 SIGNAL = """
 import signal
 from {module} import {owner}
+# A shell that starts this in the background has it ignore interrupts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 own, times = {owner}.{method}, iter(range({after}))
 def interrupted(*args, **kwargs):
     if next(times, None) is None:
