@@ -100,6 +100,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--faithful", type=Path, default=Path("out/icons-faithful"))
     parser.add_argument("--equivalent", type=Path, default=Path("out/icons"))
+    parser.add_argument("--rounds", type=int, default=ROUNDS, help="Medians over so many.")
     parser.add_argument("--child", nargs=2, metavar=("SUBJECT", "BATCH"))
     args = parser.parse_args()
     if args.child:
@@ -114,7 +115,7 @@ def main() -> None:
     }
     subjects = {k: v for k, v in subjects.items() if v == "stock" or (Path(v) / MANIFEST).is_file()}
     runs: dict[tuple[str, int], list[dict[str, float]]] = {}
-    for _ in range(ROUNDS):
+    for _ in range(args.rounds):
         for batch in (1, 16):
             for name, subject in subjects.items():
                 runs.setdefault((name, batch), []).append(child(subject, batch))

@@ -68,7 +68,7 @@ class Muon(torch.optim.Optimizer):
         super().__init__(params, {"lr": lr, "momentum": momentum})
 
     @torch.no_grad()
-    def step(self) -> None:  # type: ignore[override]
+    def step(self) -> None:  # type: ignore[override]  # takes no closure
         """One update; parameters without a gradient stay."""
         for group in self.param_groups:
             shapes: dict[tuple[int, int], list[tuple[nn.Parameter, Tensor]]] = {}

@@ -70,7 +70,7 @@ def prepare(scheduler: Any, num_inference_steps: int, start: int) -> Schedule:
         # One step of an order-2 scheduler is two calls: diffusers' img2img pipelines multiply alike.
         first = start * getattr(fresh, "order", 1)
         timesteps = fresh.timesteps[first:]
-    except Exception as error:
+    except Exception as error:  # a scheduler's own code may raise anything
         dynamic = scheduler.config.get("use_dynamic_shifting")
         remedy = "Set use_dynamic_shifting=False and the shift of the picture's size" if dynamic else ""
         reason = f"set_timesteps({num_inference_steps}) fails: {_first_line(error)}"
@@ -122,7 +122,7 @@ def run(
             following = made.prev_sample.to(torch.float64)
         except ProgramError:
             raise
-        except Exception as error:
+        except Exception as error:  # a scheduler's own code may raise anything
             raise refusal(name, f"step {i} fails: {_first_line(error)}") from error
         if following.shape != state.shape:
             raise refusal(name, f"step {i} turns shape {tuple(state.shape)} into {tuple(following.shape)}")
@@ -149,7 +149,7 @@ def noise_level(schedule: Schedule, call: int) -> Level | None:
             mixed = probe.scale_noise(image, timestep, noise)
         else:
             return None
-    except Exception as error:
+    except Exception as error:  # a scheduler's own code may raise anything
         raise refusal(schedule.name, f"its noise level at call {call} fails: {_first_line(error)}") from error
     alpha, sigma = mixed.flatten().tolist()
     return alpha, sigma
