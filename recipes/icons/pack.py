@@ -34,9 +34,11 @@ def main() -> None:
     shutil.rmtree(target, ignore_errors=True)
     diffusion.pack(model, target)
     shutil.rmtree(MODELS / "icons-judge", ignore_errors=True)
-    judge.save(averaged(judge.NAME, judge.build(vocabulary))[0], MODELS / "icons-judge")
+    clip, judge_steps = averaged(judge.NAME, judge.build(vocabulary))
+    judge.save(clip, MODELS / "icons-judge")
     suite(icons).save(MODELS / "icons-suite.json")
-    CARD.write_text(model_card({"training_steps": steps, "samples": steps * diffusion.BATCH}))
+    CARD.write_text(model_card({"training_steps": steps, "samples": steps * diffusion.BATCH,
+                                "judge_steps": judge_steps}))
     (target / "DATA.md").write_text(data_card(icons))
     size = sum(p.stat().st_size for p in MODELS.rglob("*") if p.is_file()) / 2**20
     print(f"{size:.1f} MiB in {MODELS}")

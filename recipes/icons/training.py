@@ -194,7 +194,7 @@ class Run:
         self.model.load_state_dict(kept["model"])
         ema.model.load_state_dict(kept["ema"])
         ema.updates = kept["updates"]
-        for o, state in zip(optims, kept["optims"], strict=True):
+        for o, state in zip(optims, kept["optims"] or [], strict=bool(kept["optims"])):
             o.load_state_dict(state)
         return int(kept["step"])
 

@@ -40,7 +40,7 @@ CARD = ModelCard(
 GRAPH = Graph(
     role="denoiser",
     file="denoiser.xml",
-    inputs=("sample", "timestep"),
+    inputs=("sample", "time_proj"),
     output_shape=(4, 8, 8),
     precision="fp32",
     parity=Parity(relative_error=1e-7, max_abs_error=1e-6),

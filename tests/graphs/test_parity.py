@@ -16,9 +16,9 @@ from burnish.graphs import Capture, captures, compare, lower, quantize, require_
 from tests.conftest import DDPM, DIT, SD, Stores
 
 ROLES = {
-    SD: ("denoiser", "text_encoder", "decoder", "image_encoder"),
-    DIT: ("denoiser", "decoder", "image_encoder"),
-    DDPM: ("denoiser",),
+    SD: ("denoiser", "time_proj", "text_encoder", "decoder", "image_encoder"),
+    DIT: ("denoiser", "time_proj", "decoder", "image_encoder"),
+    DDPM: ("denoiser", "time_proj"),
 }
 
 
@@ -56,6 +56,20 @@ def test_a_model_is_these_graphs(name: str, store: Stores) -> None:
         assert all(port.get_partial_shape()[0].is_dynamic for port in model.inputs)
         assert graph.output_shape == tuple(capture.reference().shape[1:])
         assert graph.parity.relative_error < 1e-4
+
+
+@pytest.mark.parametrize("name", ROLES)
+def test_the_time_is_projected_outside(name: str, store: Stores) -> None:
+    """Given the projection of a timestep, the captured denoiser is diffusers' own at that timestep."""
+    model = store(name).model
+    denoiser, time_proj = captures(model)[:2]
+    given = denoiser.examples
+    timestep = time_proj.examples["timestep"]
+    with torch.no_grad():
+        extra = {SD: ("encoder_hidden_states",), DIT: ("class_labels",)}.get(name, ())
+        kwargs = dict.fromkeys(extra, given["condition"])
+        own = model.denoiser(given["sample"], timestep=timestep, **kwargs).sample
+    assert torch.equal(denoiser.reference(), own[:, : denoiser.reference().shape[1]])
 
 
 def test_a_faithful_graph_is_let_pass() -> None:

@@ -5,18 +5,38 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import openvino as ov
 
+from burnish import graphs
 from burnish.core.bundle import Graph, Role
-from burnish.core.files import digest_text, directory_aside, write_text
+from burnish.core.files import digest, digest_text, directory_aside, write_text
 from burnish.core.plan import Precision
 from burnish.graphs import Capture, captures, compare, lower, quantize, require_parity, save
 from burnish.load import OpenedModel
 
 Inputs = dict[str, Any]
+
+# The components whose weights each graph holds.
+COMPONENTS: dict[Role, tuple[str, ...]] = {
+    "text_encoder": ("text_encoder",),
+    "time_proj": (),
+    "denoiser": ("unet", "transformer"),
+    "decoder": ("vae",),
+    "image_encoder": ("vae",),
+}
+
+
+@cache
+def _maker() -> str:
+    """What makes graphs, in a few letters: other releases, or other code, make other graphs."""
+    sources = sorted(Path(graphs.__file__).parent.glob("*.py"))
+    versions = [version(name) for name in ("openvino", "nncf", "torch", "diffusers")]
+    return digest_text("\n".join([*versions, *map(digest, sources)]))[:8]
 
 
 @dataclass(frozen=True)
@@ -28,7 +48,7 @@ class GraphStore:
 
     def folder(self, role: Role, precision: Precision, key: str = "") -> Path:
         """Where a graph lies; `key` tells calibrations apart."""
-        return self.directory / self.model.card.digest[:16] / f"{role}-{precision}{key}"
+        return self.directory / f"{self.model.card.digest[:16]}-{_maker()}" / f"{role}-{precision}{key}"
 
     def floating(self, role: Role, precision: Precision) -> tuple[Graph, Path]:
         """A graph in fp32 or bf16 and its .xml: one file, bf16 is how it is run, each with its own parity.
@@ -86,11 +106,10 @@ class GraphStore:
 
     def _stored_half(self, role: Role) -> bool:
         """Whether the weights came in half precision, so that storing them so loses nothing."""
-        part = {"text_encoder": "text_encoder", "decoder": "vae", "image_encoder": "vae"}.get(role)
         return any(
             c.dtype.lower() in ("f16", "float16", "fp16")
             for c in self.model.card.components
-            if c.parameters and (c.name == part or (part is None and c.name in ("unet", "transformer")))
+            if c.parameters and c.name in COMPONENTS[role]
         )
 
     @staticmethod

@@ -12,7 +12,7 @@ from burnish.core.plan import Plan, Precision
 from burnish.core.values import Part, Value
 
 MANIFEST = "bundle.json"
-Role = Literal["text_encoder", "denoiser", "decoder", "image_encoder"]
+Role = Literal["text_encoder", "time_proj", "denoiser", "decoder", "image_encoder"]
 
 
 class Parity(Part):

@@ -16,6 +16,7 @@ from typing import Any
 
 import openvino as ov
 import torch
+from diffusers.models.embeddings import Timesteps
 from torch import Tensor, nn
 
 from burnish.core.bundle import Role
@@ -35,20 +36,53 @@ class TextEncoder(nn.Module):
         return self.model(input_ids).last_hidden_state
 
 
+def time_projections(model: nn.Module) -> list[Timesteps]:
+    """Where a denoiser projects the timestep on sines; a transformer does it again in every block."""
+    return [module for module in model.modules() if isinstance(module, Timesteps)]
+
+
+class TimeProjection(nn.Module):
+    """Timesteps to the sines and cosines that the denoiser embeds.
+
+    A graph of its own, always in fp32: bf16 has no number between 256 and 258, so a denoiser in bf16 would
+    be told another time than the one meant.
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.projection = time_projections(model)[0]
+
+    def forward(self, timestep: Tensor) -> Tensor:
+        """(b,) -> (b, width), in [-1, 1]."""
+        return self.projection(timestep)
+
+
+@contextmanager
+def _projected(model: nn.Module, time_proj: Tensor) -> Iterator[Tensor]:
+    """Within it `model` embeds `time_proj`, whatever timestep it is given, as is the one yielded."""
+    hooks = [m.register_forward_hook(lambda *_: time_proj) for m in time_projections(model)]
+    try:
+        yield time_proj[:, 0]
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
 class ConditionalDenoiser(nn.Module):
-    """UNet2DConditionModel: state, timestep, text states to the predicted output."""
+    """UNet2DConditionModel: state, projected time, text states to the predicted output."""
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
         self.model = model
 
-    def forward(self, sample: Tensor, timestep: Tensor, condition: Tensor) -> Tensor:
-        """(b, c, h, w), (b,), (b, tokens, width) -> (b, c, h, w)."""
-        return self.model(sample, timestep, encoder_hidden_states=condition, return_dict=False)[0]
+    def forward(self, sample: Tensor, time_proj: Tensor, condition: Tensor) -> Tensor:
+        """(b, c, h, w), (b, time width), (b, tokens, width) -> (b, c, h, w)."""
+        with _projected(self.model, time_proj) as timestep:
+            return self.model(sample, timestep, encoder_hidden_states=condition, return_dict=False)[0]
 
 
 class ClassDenoiser(nn.Module):
-    """DiTTransformer2DModel: state, timestep, class label; a learned variance is cut off."""
+    """DiTTransformer2DModel: state, projected time, class label; a learned variance is cut off."""
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
@@ -56,22 +90,24 @@ class ClassDenoiser(nn.Module):
         config: Any = model.config
         self.channels = int(config.in_channels)
 
-    def forward(self, sample: Tensor, timestep: Tensor, condition: Tensor) -> Tensor:
-        """(b, c, h, w), (b,), (b,) -> (b, c, h, w)."""
-        out = self.model(sample, timestep=timestep, class_labels=condition, return_dict=False)[0]
+    def forward(self, sample: Tensor, time_proj: Tensor, condition: Tensor) -> Tensor:
+        """(b, c, h, w), (b, time width), (b,) -> (b, c, h, w)."""
+        with _projected(self.model, time_proj) as timestep:
+            out = self.model(sample, timestep=timestep, class_labels=condition, return_dict=False)[0]
         return out[:, : self.channels]
 
 
 class PlainDenoiser(nn.Module):
-    """UNet2DModel: state and timestep."""
+    """UNet2DModel: state and projected time."""
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
         self.model = model
 
-    def forward(self, sample: Tensor, timestep: Tensor) -> Tensor:
-        """(b, c, h, w), (b,) -> (b, c, h, w)."""
-        return self.model(sample, timestep, return_dict=False)[0]
+    def forward(self, sample: Tensor, time_proj: Tensor) -> Tensor:
+        """(b, c, h, w), (b, time width) -> (b, c, h, w)."""
+        with _projected(self.model, time_proj) as timestep:
+            return self.model(sample, timestep, return_dict=False)[0]
 
 
 class Decoder(nn.Module):
@@ -131,7 +167,13 @@ DENOISERS = {
 def captures(model: OpenedModel) -> tuple[Capture, ...]:
     """Every graph of an opened model, the denoiser first."""
     generator = torch.Generator().manual_seed(0)
-    found = [_denoiser(model, generator)]
+    time_proj = Capture(
+        role="time_proj",
+        module=TimeProjection(model.denoiser),
+        examples={"timestep": torch.tensor([500.0, 257.0])},
+        dynamic={"timestep": (0,)},
+    )
+    found = [_denoiser(model, time_proj.reference(), generator), time_proj]
     if model.text_encoder is not None:
         config: Any = model.text_encoder.config
         ids = torch.randint(0, int(config.vocab_size), (1, model.card.max_tokens), generator=generator)
@@ -157,16 +199,16 @@ def captures(model: OpenedModel) -> tuple[Capture, ...]:
     return tuple(found)
 
 
-def _denoiser(model: OpenedModel, generator: torch.Generator) -> Capture:
+def _denoiser(model: OpenedModel, time_proj: Tensor, generator: torch.Generator) -> Capture:
     card = model.card
     examples = {
         "sample": torch.randn(2, *card.latent_shape, generator=generator),
-        "timestep": torch.full((2,), 500.0),
+        "time_proj": time_proj,
     }
     # A transformer's position embeddings fix its picture size; a UNet takes any.
     dynamic: dict[str, tuple[int, ...]] = {
         "sample": (0,) if card.family == "class-conditional" else (0, 2, 3),
-        "timestep": (0,),
+        "time_proj": (0,),
     }
     if card.family == "stable-diffusion":
         config: Any = model.denoiser.config

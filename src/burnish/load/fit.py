@@ -83,6 +83,8 @@ def _denoiser(name: str, family: Family, config: Config) -> Iterator[Finding]:
         yield config.get(key) is None, f"{name}: {key} asks for an input that this pipeline does not give"
     pooled = config.get("addition_embed_type")  # "text" pools the text states that every call is given
     yield pooled in (None, "text"), f"{name}: addition_embed_type {pooled!r:.60} asks for another input"
+    times = config.get("time_embedding_type")
+    yield times in (None, "positional"), f"{name}: time_embedding_type {times!r:.60} is not supported"
     size = side(config)
     yield size > 0, f"{name}: sample_size is {config.get('sample_size')!r:.60}, not the side of a square"
     factor = denoiser_factor(family, config)

@@ -10,9 +10,9 @@ from burnish.core.files import digest
 from burnish.core.model import Family
 
 NEEDED: dict[Family, tuple[Role, ...]] = {
-    "stable-diffusion": ("denoiser", "text_encoder", "decoder"),
-    "class-conditional": ("denoiser", "decoder"),
-    "unconditional": ("denoiser",),
+    "stable-diffusion": ("denoiser", "time_proj", "text_encoder", "decoder"),
+    "class-conditional": ("denoiser", "time_proj", "decoder"),
+    "unconditional": ("denoiser", "time_proj"),
 }
 
 

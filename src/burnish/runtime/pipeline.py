@@ -84,9 +84,10 @@ class Pipeline:
         request.check(self.bundle)
         program, start, known = self._begin(request)
         passes = self._condition(request)
+        times = self._graphs["time_proj"](timestep=np.array(program.timesteps, dtype=np.float32))
 
         def denoise(i: int, x: Array, scaled: Array) -> Array:
-            m = self._guided(scaled, program.timesteps[i], program.guidance[i], passes)
+            m = self._guided(scaled, times[i], program.guidance[i], passes)
             if known is None:
                 return m
             clean, repaint = known
@@ -158,20 +159,20 @@ class Pipeline:
         assert self._tokenizer is not None  # noqa: S101 - only called where there is one
         return self._graphs["text_encoder"](input_ids=self._tokenizer.ids([prompt]))[0]
 
-    def _guided(self, x: Array, timestep: float, weight: float, passes: dict[str, Any]) -> Array:
+    def _guided(self, x: Array, time_proj: Array, weight: float, passes: dict[str, Any]) -> Array:
         """Guided output u + w (c - u); w = 1 is the conditional pass alone."""
         if weight == 1.0 or "uncond" not in passes:
-            return self._denoise(x, timestep, passes.get("cond"))
+            return self._denoise(x, time_proj, passes.get("cond"))
         # Two passes of one batch each: a graph of twice the batch would be compiled beside this one,
         # for a second copy of the weights in memory and as long again at the start.
-        u = self._denoise(x, timestep, passes["uncond"])
-        c = self._denoise(x, timestep, passes["cond"])
+        u = self._denoise(x, time_proj, passes["uncond"])
+        c = self._denoise(x, time_proj, passes["cond"])
         return u + np.float32(weight) * (c - u)
 
-    def _denoise(self, x: Array, timestep: float, condition: NDArray[Any] | None) -> Array:
+    def _denoise(self, x: Array, time_proj: Array, condition: NDArray[Any] | None) -> Array:
         inputs: dict[str, NDArray[Any]] = {
             "sample": x,
-            "timestep": np.full(len(x), timestep, dtype=np.float32),
+            "time_proj": np.tile(time_proj, (len(x), 1)),
         }
         if condition is not None:
             inputs["condition"] = condition

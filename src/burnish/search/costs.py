@@ -40,7 +40,8 @@ def graph_seconds(pipeline: Pipeline) -> GraphSeconds:
     condition = _condition(pipeline)
     if "text_encoder" in graphs:
         other += 2 * seconds("text_encoder", input_ids=np.zeros((1, card.max_tokens), dtype=np.int64))
-    inputs: dict[str, NDArray[Any]] = {"sample": latents, "timestep": np.full(1, 500.0, dtype=np.float32)}
+    time_proj = graphs["time_proj"](timestep=np.full(1, 500.0, dtype=np.float32))
+    inputs: dict[str, NDArray[Any]] = {"sample": latents, "time_proj": time_proj}
     if condition is not None:
         inputs["condition"] = condition
     return GraphSeconds(denoiser=seconds("denoiser", **inputs), other=other)
