@@ -165,7 +165,7 @@ def test_an_interrupt_leaves_nothing_half_written(
     assert (code, out) == (130, "")
     assert err.strip() == MESSAGE
     assert not list(tmp_path.iterdir())
-    work = store(SD).directory / store(SD).model.card.digest[:16]
+    work = store(SD).folder("denoiser", "fp32").parent
     assert not [p for p in work.iterdir() if p.name.startswith(".")]
 
 

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from transformers import CLIPTokenizer
 
-from burnish.core.errors import RequestError
+from burnish.core.errors import PromptCutWarning, RequestError
 from burnish.runtime import Pipeline, Request
-from burnish.runtime.text import PromptCutWarning, PromptTokenizer
+from burnish.runtime.text import PromptTokenizer
 from tests.conftest import DDPM, DIT, SD, Bundles, asked
 
 IMAGE = np.zeros((32, 32, 3), dtype=np.uint8)

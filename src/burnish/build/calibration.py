@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from burnish.core.errors import PromptCutWarning
 from burnish.core.plan import Plan
 from burnish.core.program import Program
 from burnish.core.values import Part
 from burnish.runtime import Pipeline, Request
-from burnish.runtime.text import PromptCutWarning
 
 if TYPE_CHECKING:
     from burnish.build.store import GraphStore

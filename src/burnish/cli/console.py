@@ -8,25 +8,34 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel
-from rich.console import Console
+from burnish.core.errors import PromptCutWarning
 
-talk = Console(stderr=True)
-out = Console(highlight=False)
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+    from rich.table import Table
+
+# rich and pydantic are imported where they are used: a picture from a cold start waits for neither.
 
 Report = Callable[[str, float], None]
 
 
 def say(text: str) -> None:
     """Plain talk, to standard error."""
-    talk.print(text, markup=False, highlight=False, soft_wrap=True)
+    sys.stderr.write(f"{text}\n")
+
+
+def print_table(table: Table) -> None:
+    """A result for people, to standard output."""
+    from rich.console import Console
+
+    Console(highlight=False).print(table)
 
 
 def print_json(value: BaseModel | dict[str, Any]) -> None:
     """A result for programs, to standard output."""
-    data = value.model_dump(mode="json") if isinstance(value, BaseModel) else value
+    data = value if isinstance(value, dict) else value.model_dump(mode="json")
     sys.stdout.write(json.dumps(data, indent=2) + "\n")
 
 
@@ -37,8 +46,6 @@ def show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
 
 def quiet_libraries() -> None:
     """Libraries keep their advice to themselves; our own warnings stay."""
-    from burnish.runtime.text import PromptCutWarning
-
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     warnings.simplefilter("ignore")
     warnings.simplefilter("always", PromptCutWarning)
@@ -48,9 +55,10 @@ def quiet_libraries() -> None:
 @contextmanager
 def progress() -> Iterator[Report]:
     """A bar on a terminal; nothing elsewhere. Call it with what is being done and the fraction done."""
-    # Imported here: a picture from a cold start should not wait for it.
+    from rich.console import Console
     from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+    talk = Console(stderr=True)
     bar = Progress(
         SpinnerColumn(),
         TextColumn("{task.description}"),

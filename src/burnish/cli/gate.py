@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from burnish.cli.console import out, print_json, progress
+from burnish.cli.console import print_json, print_table, progress
 from burnish.cli.options import FloorOption, read_suite
 from burnish.core.evidence import EXIT_CODE, Verdict
 
@@ -51,4 +51,4 @@ def print_verdict(found: Verdict) -> None:
             f"{check.bound:.3g}",
             check.outcome + more,
         )
-    out.print(table)
+    print_table(table)

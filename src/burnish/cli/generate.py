@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from burnish.cli.console import out, say
+from burnish.cli.console import say
 from burnish.core.errors import RequestError
 
 
@@ -26,6 +27,8 @@ def command(
     output: Annotated[Path, typer.Option("-o", help="File, or folder for several.")] = Path("picture.png"),
 ) -> None:
     """Make pictures."""
+    # OpenVINO imports its converter, with telemetry and TLS, unless there is none; a bundle needs none.
+    sys.modules.setdefault("openvino.tools.ovc", None)  # type: ignore[arg-type]  # as the import system reads it
     from burnish.cli.pictures import read_mask, read_picture, write_png
     from burnish.runtime import Pipeline, Request
 
@@ -53,4 +56,4 @@ def command(
             output if num_images == 1 else output.with_name(f"{output.stem}-{k + 1}{output.suffix or '.png'}")
         )
         write_png(path, picture, {"prompt": prompt or "", "seed": str(seed + k), "model": card.name})
-        out.print(str(path), soft_wrap=True)
+        typer.echo(path)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from burnish.cli.console import out, print_json
+from burnish.cli.console import print_json, print_table
 from burnish.core.units import show_mib
 
 
@@ -38,10 +38,10 @@ def command(
     table = Table(title=card.name, show_header=False)
     for name, value in facts.items():
         table.add_row(name, value)
-    out.print(table)
+    print_table(table)
     parts = Table("component", "class", "parameters", "size", "type", "sha256")
     for c in card.components:
         parts.add_row(
             c.name, c.class_name, f"{c.parameters:,}", show_mib(c.size_bytes / 2**20), c.dtype, c.digest[:12]
         )
-    out.print(parts)
+    print_table(parts)

@@ -4,29 +4,35 @@ from __future__ import annotations
 
 import errno
 import sys
+from importlib import import_module
 
 import typer
 from typer.exceptions import TyperException
 
-from burnish.cli import gate, generate, inspect, measure, optimize
 from burnish.cli.console import quiet_libraries, say
 from burnish.core.errors import BurnishError
 
-app = typer.Typer(
-    help="An optimizing compiler for diffusion models, with evidence.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    add_completion=False,
-)
-for verb in (inspect, optimize, measure, gate, generate):
-    app.command(name=verb.__name__.rsplit(".", 1)[-1])(verb.command)
-
+VERBS = ("inspect", "optimize", "measure", "gate", "generate")
 INTERRUPTED = 130
+
+
+def verbs(asked: str) -> typer.Typer:
+    """The command line; only the verb that is asked for is imported, where one is."""
+    app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
+    app.callback()(_no_options)  # so that one verb alone is still a verb
+    for name in (asked,) if asked in VERBS else VERBS:
+        app.command(name=name)(import_module(f"burnish.cli.{name}").command)
+    return app
+
+
+def _no_options() -> None:
+    """An optimizing compiler for diffusion models, with evidence."""
 
 
 def run() -> None:
     """The entry point: a BurnishError is one line and exit code 2; an interrupt is 130."""
     quiet_libraries()
+    app = verbs("".join(sys.argv[1:2]))
     try:
         code = app(standalone_mode=False)  # typer.Exit comes back as its code, an interrupt as 130
         if code == INTERRUPTED:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from burnish.cli.console import out, print_json, progress
+from burnish.cli.console import print_json, print_table, progress
 from burnish.core.evidence import Measurement
 from burnish.core.units import show_mib, show_seconds
 
@@ -47,4 +47,4 @@ def command(
             show_mib(m.disk_mib),
             show_seconds(m.cold_start_s),
         )
-    out.print(table)
+    print_table(table)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from burnish.cli.console import out, print_json, progress, say
+from burnish.cli.console import print_json, print_table, progress, say
 from burnish.cli.gate import print_verdict
 from burnish.cli.options import FloorOption, read_suite
 from burnish.core.evidence import Measurement, Verdict
@@ -65,7 +65,7 @@ def command(
         return
     assert bundle.measurement is not None  # noqa: S101 - api.optimize has just measured it
     name = "original (diffusers)" if stock else "original (fp32 bundle)"
-    out.print(comparison(name, original, bundle.plan, bundle.measurement, found.verdict))
+    print_table(comparison(name, original, bundle.plan, bundle.measurement, found.verdict))
     print_verdict(found.verdict)
     say(f"Bundle: {output}   Report: {output / 'evidence' / 'report.html'}")
 

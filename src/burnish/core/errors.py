@@ -32,5 +32,9 @@ class RequestError(BurnishError, ValueError):
     """A request outside what the bundle can do: size, seed, prompt, image."""
 
 
+class PromptCutWarning(UserWarning):
+    """A prompt was longer than the text encoder reads."""
+
+
 class SuiteError(BurnishError):
     """A suite of prompts that cannot be read or is too small for the question."""

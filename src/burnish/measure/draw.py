@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
+from burnish.core.errors import PromptCutWarning
 from burnish.core.evidence import Prompt
 from burnish.core.model import ModelCard
 from burnish.measure.pictures import Pictures
 from burnish.runtime import Pipeline, Request
-from burnish.runtime.text import PromptCutWarning
 
 BATCH = 8  # pictures a call; more gains little on a CPU and costs memory
 Progress = Callable[[int, int], None]  # pictures done, pictures in all

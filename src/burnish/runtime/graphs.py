@@ -18,6 +18,7 @@ from burnish.core.plan import Precision
 INFERENCE_PRECISION: dict[Precision, str] = {"fp32": "f32", "bf16": "bf16", "int8": "bf16"}
 
 Arrays = dict[str, NDArray[Any]]
+Shape = tuple[int, ...]
 
 
 def cache_options(hint: str) -> dict[str, str]:
@@ -41,7 +42,7 @@ class CompiledGraph:
     def __init__(self, core: ov.Core, path: Path, graph: Graph, threads: int = 0) -> None:
         self.graph = graph
         self._core, self._path = core, path
-        self._compiled: dict[tuple[tuple[int, ...], ...], Any] = {}
+        self._compiled: dict[tuple[Shape, ...], Any] = {}
         hint = INFERENCE_PRECISION[graph.precision]
         self._options: dict[str, Any] = {
             "PERFORMANCE_HINT": "LATENCY",
@@ -50,7 +51,8 @@ class CompiledGraph:
             **({"INFERENCE_NUM_THREADS": threads} if threads else {}),
         }
 
-    def _request(self, shapes: tuple[tuple[int, ...], ...]) -> Any:
+    def prepare(self, *shapes: Shape) -> Any:
+        """The compiled graph for these input shapes, in order; compiled now where it is not there yet."""
         if shapes not in self._compiled:
             model = self._core.read_model(self._path)
             model.reshape(dict(zip(self.graph.inputs, map(list, shapes), strict=True)))
@@ -61,5 +63,5 @@ class CompiledGraph:
     def __call__(self, **inputs: NDArray[Any]) -> NDArray[np.float32]:
         """The graph's only output. Inputs by name, batch first; the result is a copy of its own."""
         ordered = {name: np.ascontiguousarray(inputs[name]) for name in self.graph.inputs}
-        request = self._request(tuple(a.shape for a in ordered.values()))
+        request = self.prepare(*(a.shape for a in ordered.values()))
         return np.array(request.infer(ordered, share_inputs=True)[0], dtype=np.float32)

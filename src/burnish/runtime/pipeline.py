@@ -18,7 +18,7 @@ from burnish.core.bundle import Bundle, Role
 from burnish.core.errors import BundleError
 from burnish.core.noise import noise
 from burnish.core.program import Program
-from burnish.runtime.graphs import CompiledGraph
+from burnish.runtime.graphs import CompiledGraph, Shape
 from burnish.runtime.manifest import inside, open_manifest
 from burnish.runtime.request import Pixels, Request
 from burnish.runtime.sampler import sample
@@ -83,6 +83,7 @@ class Pipeline:
         """
         request.check(self.bundle)
         program, start, known = self._begin(request)
+        self._prepare(request.count, start.shape[1:])
         passes = self._condition(request)
         times = self._graphs["time_proj"](timestep=np.array(program.timesteps, dtype=np.float32))
 
@@ -113,6 +114,14 @@ class Pipeline:
             if step.images is not None:
                 return step.images
         raise BundleError("the program made no picture", "Build the bundle again")
+
+    def _prepare(self, count: int, latents: Shape) -> None:
+        """Compiles the denoiser before the other graphs: what its compilation lets go, theirs takes up."""
+        given = {g.role: g.output_shape for g in self.bundle.graphs}
+        shapes = {"sample": latents, "time_proj": given["time_proj"]}
+        shapes["condition"] = given.get("text_encoder", ())  # a class is one number
+        denoiser = self._graphs["denoiser"]
+        denoiser.prepare(*((count, *shapes[name]) for name in denoiser.graph.inputs))
 
     @staticmethod
     def _fresh(seeds: tuple[int, ...], shape: tuple[int, ...], j: int) -> Array:

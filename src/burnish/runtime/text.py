@@ -9,13 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from burnish.core.errors import RequestError
+from burnish.core.errors import PromptCutWarning, RequestError
 
 MAX_PROMPT_BYTES = 32_000
-
-
-class PromptCutWarning(UserWarning):
-    """A prompt was longer than the text encoder reads."""
 
 
 class PromptTokenizer:
