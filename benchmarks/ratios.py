@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
@@ -26,7 +27,7 @@ def machine() -> dict[str, object]:
     }
 
 
-def publish(name: str, rows: list[dict[str, object]], ratios: tuple[str, ...]) -> None:
+def publish(name: str, rows: list[dict[str, object]], ratios: Sequence[str]) -> None:
     """Adds `x KEY` (first row over this row) for each key, prints Markdown, writes JSON beside it."""
     first = rows[0]
     for row in rows:

@@ -17,10 +17,14 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.ratios import publish
+from burnish.api import STOCK
 from burnish.core.bundle import MANIFEST, Bundle
 from burnish.measure.cost import measure_in_process
 
 ROUNDS = 3
+COLD_RUNS = 5
+BATCHES = (1, 16)
+COSTS = ("cpu_s", "latency_s", "peak_mib")
 MODEL = Path(__file__).parents[1] / "src" / "burnish" / "models" / "icons"
 PROMPTS = (
     "red apple, noto style",
@@ -56,7 +60,7 @@ def run_stock(batch: int) -> dict[str, float]:
     def once() -> None:
         pipeline(list(PROMPTS[:batch]), num_inference_steps=50, guidance_scale=7.5, latents=latents)
 
-    cost = measure_cost(once, repeats=1 if batch > 1 else 2, warmup=0)  # 50 calls warm up by themselves
+    cost = measure_cost(once, repeats=1 if batch > 1 else 2)
     return {"latency_s": cost.latency_s / batch, "cpu_s": cost.cpu_s / batch}
 
 
@@ -82,18 +86,37 @@ def child(subject: str, batch: int) -> dict[str, float]:
 
 
 def cold(subject: str) -> float:
-    """Seconds from nothing to a picture's end, median of five processes."""
+    """Seconds from nothing to a picture's end, median of several processes."""
     if subject == "stock":
-        argv = [sys.executable, "-m", "burnish.build.stock", str(MODEL), "50"]
-        return json.loads(measure_in_process(argv).output.strip().splitlines()[-1])["cold_start_s"]
+        argv = [sys.executable, str(STOCK), str(MODEL), "stable-diffusion", "50", "1"]
+        runs = [measure_in_process(argv).output.strip().splitlines()[-1] for _ in range(COLD_RUNS)]
+        return statistics.median(json.loads(run)["cold_start_s"] for run in runs)
     argv = [sys.executable, "-m", "burnish", "generate", subject, PROMPTS[0], "-o", "/dev/shm/cold.png"]
-    return statistics.median(measure_in_process(argv).latency_s for _ in range(5))
+    return statistics.median(measure_in_process(argv).latency_s for _ in range(COLD_RUNS))
 
 
 def disk_mib(directory: Path) -> float:
     """What must be on disk to make pictures; evidence is not."""
     files = [p for p in directory.rglob("*") if p.is_file() and "evidence" not in p.parts]
     return sum(p.stat().st_size for p in files) / 2**20
+
+
+def row(name: str, subject: str, runs: dict[tuple[str, int], list[dict[str, float]]]) -> dict[str, object]:
+    """One line of the table: medians over the rounds, disk and cold start."""
+    bundle = None if subject == "stock" else Bundle.read(Path(subject) / MANIFEST)
+    medians = {
+        f"{key} b{batch}": float(np.median([r[key] for r in runs[name, batch]]))
+        for batch in BATCHES
+        for key in COSTS
+    }
+    return {
+        "": name,
+        "verdict": bundle.verdict.outcome if bundle and bundle.verdict else "-",
+        "plan": bundle.plan.describe() if bundle else "DDIM 50 steps, guidance 7.5, fp32",
+        **medians,
+        "disk_mib": disk_mib(MODEL if subject == "stock" else Path(subject)),
+        "cold_s": cold(subject),
+    }
 
 
 def main() -> None:
@@ -116,39 +139,11 @@ def main() -> None:
     subjects = {k: v for k, v in subjects.items() if v == "stock" or (Path(v) / MANIFEST).is_file()}
     runs: dict[tuple[str, int], list[dict[str, float]]] = {}
     for _ in range(args.rounds):
-        for batch in (1, 16):
+        for batch in BATCHES:
             for name, subject in subjects.items():
                 runs.setdefault((name, batch), []).append(child(subject, batch))
-    rows = []
-    for name, subject in subjects.items():
-        bundle = None if subject == "stock" else Bundle.read(Path(subject) / MANIFEST)
-        row: dict[str, object] = {
-            "": name,
-            "verdict": bundle.verdict.outcome if bundle and bundle.verdict else "-",
-            "plan": bundle.plan.describe() if bundle else "DDIM 50 steps, guidance 7.5, fp32",
-        }
-        for batch in (1, 16):
-            for key in ("cpu_s", "latency_s", "peak_mib"):
-                row[f"{key} b{batch}"] = float(np.median([r[key] for r in runs[name, batch]]))
-        row |= {
-            "disk_mib": disk_mib(MODEL if subject == "stock" else Path(subject)),
-            "cold_s": cold(subject),
-        }
-        rows.append(row)
-    publish(
-        "stock",
-        rows,
-        (
-            "cpu_s b1",
-            "latency_s b1",
-            "peak_mib b1",
-            "cpu_s b16",
-            "latency_s b16",
-            "peak_mib b16",
-            "disk_mib",
-            "cold_s",
-        ),
-    )
+    rows = [row(name, subject, runs) for name, subject in subjects.items()]
+    publish("stock", rows, [*(f"{key} b{batch}" for batch in BATCHES for key in COSTS), "disk_mib", "cold_s"])
 
 
 if __name__ == "__main__":

@@ -77,6 +77,9 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--steps", type=int, default=1400)
     steps = parser.parse_args().steps
+    if (RUNS / NAME / "vae").exists():  # latents, and what is trained on them, are of this very one
+        print(f"{RUNS / NAME / 'vae'} is there already")
+        return
     torch.manual_seed(0)
     icons = read_icons()
     train, held_out = icons.of("train"), icons.of("held_out")

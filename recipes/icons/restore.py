@@ -2,8 +2,9 @@
 
 python -m recipes.icons.restore
 
-Autoencoder and tokenizer come back whole; text encoder, UNet and judge as their averaged weights in
-half precision, without the optimizers' state, at the step that the model card tells.
+Run `render` first, then this; make goes on from there. Autoencoder and tokenizer come back whole; text
+encoder, UNet and judge as their averaged weights in half precision, without the optimizers' state, at the
+step that the model card tells.
 """
 
 from __future__ import annotations

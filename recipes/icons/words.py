@@ -92,6 +92,9 @@ def embeddings(tokenizer: CLIPTokenizer) -> Tensor:
 
 
 def main() -> None:
+    if (PATH / "embeddings.pt").exists():  # models are trained on these very tokens
+        print(f"{PATH} is there already")
+        return
     icons = read_icons().of("train")
     train_tokenizer(PATH, texts(icons))
     tokenizer = read_tokenizer()

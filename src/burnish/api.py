@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import json
-import os
-import platform
 import sys
 from collections.abc import Callable, Sequence
-from importlib.metadata import version
+from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from burnish.build import GraphStore, check_target, reference_plan
 from burnish.build import build as build_plan
 from burnish.core.bundle import MANIFEST, Bundle
-from burnish.core.errors import RequestError, SuiteError
+from burnish.core.errors import PlanError, RequestError, SuiteError
 from burnish.core.evidence import Measurement, Prompt, Suite, Verdict
-from burnish.core.files import digest
+from burnish.core.files import cache_directory, digest, digest_text, directory_aside
 from burnish.core.model import Device, ModelCard
 from burnish.core.plan import Floor, Plan
 from burnish.load import OpenedModel, open_model, probe_device, resolve
@@ -25,48 +24,17 @@ from burnish.load import inspect as inspect_directory
 from burnish.measure.controls import planted
 from burnish.measure.cost import measure_cost, measure_in_process
 from burnish.measure.draw import draw, request_for
-from burnish.measure.gate import verdict
+from burnish.measure.gate import require_decidable, verdict
 from burnish.measure.judge import Judge, open_judge
 from burnish.measure.scores import score
+from burnish.measure.suite import general_suite
 from burnish.runtime import Pipeline, Request
-from burnish.runtime.manifest import open_manifest
 from burnish.runtime.request import Pixels
-from burnish.search import Optimized, conditions_of
+from burnish.search import conditions_of, write_evidence
 from burnish.search import optimize as search_plans
 
 MODELS = Path(str(files("burnish"))) / "models"
-GENERAL = (
-    "a red apple",
-    "a cat",
-    "a house by the sea",
-    "a blue car",
-    "a mountain in snow",
-    "a cup of coffee",
-    "portrait of an old woman",
-    "a man with a hat",
-    "a dog in the park",
-    "a robot",
-    "a bowl of fruit",
-    "a tree",
-    "a city street at night",
-    "a wooden chair",
-    "a bird on a branch",
-    "a sailing boat",
-    "a birthday cake",
-    "an astronaut",
-    "a castle",
-    "a field of flowers",
-    "a guitar",
-    "a bicycle",
-    "a lighthouse",
-    "a fox",
-)
-
-
-def cache_directory() -> Path:
-    """Where graphs and a reference's pictures are kept between runs."""
-    root = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    return Path(root) / "burnish"
+STOCK = Path(str(files("burnish"))) / "measure" / "stock.py"
 
 
 def load(model: str | Path) -> OpenedModel:
@@ -79,27 +47,45 @@ def inspect(model: str | Path) -> ModelCard:
     return inspect_directory(resolve(model))
 
 
+def _store(model: str | Path) -> GraphStore:
+    return GraphStore(load(model), cache_directory() / "graphs")
+
+
 def default_suite(card: ModelCard) -> Suite:
-    """The embedded model's own suite, or a small general one for models that bring none."""
-    shipped = MODELS / f"{card.name}-suite.json"
-    if shipped.is_file():
-        return Suite.read(shipped)
-    if card.family == "stable-diffusion":
-        prompts = [Prompt(prompt=text) for text in GENERAL]
-    elif card.family == "class-conditional":
-        labels = range(0, card.classes, max(1, card.classes // 32))
-        prompts = [Prompt(class_label=k) for k in labels]
-    else:
-        prompts = [Prompt(prompt=str(k)) for k in range(1, 33)]
-    third = len(prompts) // 3
-    return Suite(
-        name="general", selection=tuple(prompts[:third]), confirmation=tuple(prompts[third:]), seeds=(0, 1)
+    """The suite that the embedded model brings, or a general one."""
+    return Suite.read(MODELS / "icons-suite.json") if _is_icons(card) else general_suite(card)
+
+
+def default_judge(card: ModelCard, floor: Floor) -> Judge:
+    """The judge that the icons model brings; raises SuiteError where its eye is not to be trusted."""
+    if floor == "equivalent" and not _is_icons(card):
+        raise SuiteError(
+            f"the judge at hand knows 64-pixel icons, not what {card.name} draws",
+            "Give --judge DIR, a CLIPModel directory, or use --floor faithful",
+        )
+    return open_judge(MODELS / "icons-judge")
+
+
+def _is_icons(card: ModelCard) -> bool:
+    return card.digest == inspect("icons").digest
+
+
+def _exam(card: ModelCard, floor: Floor, suite: Suite | None, judge: Path | None) -> tuple[Suite, Judge]:
+    """What a candidate for this model is judged on and by; raises SuiteError, ModelError."""
+    if floor == "equivalent" and card.family != "stable-diffusion":
+        raise SuiteError(f"{card.name} has no prompts for a judge to compare with", "Use --floor faithful")
+    return suite or default_suite(card), open_judge(judge) if judge else default_judge(card, floor)
+
+
+def _signed(found: Verdict, reference: Path, suite: Suite, judge: Judge) -> Verdict:
+    """The verdict with what it was reached on."""
+    return found.model_copy(
+        update={
+            "reference": digest_text(json.dumps(Bundle.read(reference / MANIFEST).files, sort_keys=True)),
+            "suite": digest_text(suite.model_dump_json()),
+            "judge": judge.digest,
+        }
     )
-
-
-def default_judge(path: Path | None = None) -> Judge:
-    """The judge at `path`, or the one that the icons model brings; raises ModelError."""
-    return open_judge(path or MODELS / "icons-judge")
 
 
 def optimize(
@@ -112,41 +98,63 @@ def optimize(
     judge: Path | None = None,
     device: Device | None = None,
     time_limit_s: float = 900.0,
+    stock: bool = True,
     report: Callable[[str, float], None] = lambda what, fraction: None,
-) -> Optimized:
-    """The cheapest bundle of `model` that passes `floor`, written into `directory` with its evidence.
+) -> Bundle:
+    """Writes the cheapest bundle of `model` that passes `floor` into `directory`, with its evidence.
 
-    Raises ModelError, PlanError (NothingPassesError), SuiteError, OSError; `directory` is then as it was.
+    `stock` measures the original as diffusers runs it, otherwise as a bundle. Raises ModelError, PlanError
+    (NothingPassesError), SuiteError, OSError; `directory` is then as it was.
     """
     check_target(directory)
     report("opening the model", 0.0)
-    store = GraphStore(load(model), cache_directory() / "graphs")
-    card = store.model.card
-    if floor == "equivalent" and card.family != "stable-diffusion":
-        raise SuiteError(f"{card.name} has no prompts for a judge to compare with", "Use --floor faithful")
+    store = _store(model)
+    asked, opened = _exam(store.model.card, floor, suite, judge)
+    require_decidable(len(asked.confirmation))
     report("probing the device", 0.0)
-    found = search_plans(
-        store,
-        directory,
-        suite=suite or default_suite(card),
-        judge=default_judge(judge),
-        device=device or probe_device(),
-        floor=floor,
-        max_latency_s=max_latency_s,
-        time_limit_s=time_limit_s,
-        report=report,
-    )
-    report("measuring", 0.0)
-    cost = measure(directory)
-    Bundle.read(directory / MANIFEST).model_copy(update={"measurement": cost, "verdict": found.verdict}).save(
-        directory / MANIFEST
-    )
-    return found
+    store.root.mkdir(parents=True, exist_ok=True)
+    with (
+        directory_aside(directory) as aside,
+        TemporaryDirectory(prefix=".search.", dir=store.root) as scratch,
+    ):
+        found = search_plans(
+            store,
+            aside,
+            scratch=Path(scratch),
+            suite=asked,
+            judge=opened,
+            device=device or probe_device(),
+            floor=floor,
+            max_latency_s=max_latency_s,
+            time_limit_s=time_limit_s,
+            report=report,
+        )
+        found = replace(found, verdict=_signed(found.verdict, found.reference, asked, opened))
+        report("measuring", 0.3)
+        cost = measure(aside)
+        _require_within(cost.latency_s, max_latency_s)
+        report("measuring the original", 0.6)
+        original = measure_stock(model) if stock else measure(found.reference)
+        update = {"measurement": cost, "original": original, "verdict": found.verdict}
+        bundle = Bundle.read(aside / MANIFEST).model_copy(update=update)
+        bundle.save(aside / MANIFEST)
+        report("writing the report", 0.9)
+        write_evidence(aside, found, "diffusers" if stock else "as a bundle")
+    return bundle
+
+
+def _require_within(latency_s: float, max_latency_s: float | None) -> None:
+    """Plans are chosen by the sum of their graphs' times; what is promised is what the whole takes."""
+    if max_latency_s is not None and latency_s > max_latency_s:
+        raise PlanError(
+            f"the cheapest plan that passes takes {latency_s:.3g} s a picture",
+            "Raise --max-latency",
+        )
 
 
 def build(model: str | Path, plan: Plan, directory: Path, *, suite: Suite | None = None) -> Bundle:
     """The bundle of one plan, without search or verdict; raises ModelError, PlanError, OSError."""
-    store = GraphStore(load(model), cache_directory() / "graphs")
+    store = _store(model)
     asked = suite or default_suite(store.model.card)
     return build_plan(store, plan, directory, conditions=conditions_of(asked))
 
@@ -172,8 +180,8 @@ def measure(bundle: Path, *, batch: int = 1, repeats: int = 3) -> Measurement:
     """What pictures of a bundle cost here: time in this process, memory and cold start in a fresh one."""
     pipeline = Pipeline(bundle)
     request = _probe_request(pipeline, batch)
-    cost = measure_cost(lambda: _discard(pipeline.generate(request)), repeats)
-    cold = measure_in_process([sys.executable, "-m", "burnish.runtime", str(bundle)])
+    cost = measure_cost(lambda: pipeline.generate(request), repeats)
+    cold = measure_in_process([sys.executable, "-m", "burnish.runtime", str(bundle), str(batch)])
     return Measurement(
         bundle=digest(bundle / MANIFEST),
         batch=batch,
@@ -187,16 +195,18 @@ def measure(bundle: Path, *, batch: int = 1, repeats: int = 3) -> Measurement:
     )
 
 
-def measure_stock(model: str | Path, num_inference_steps: int = 50) -> Measurement:
+def measure_stock(model: str | Path, *, batch: int = 1, num_inference_steps: int = 50) -> Measurement:
     """The same costs of the stock diffusers pipeline on the model directory, in a fresh process."""
     path = resolve(model)
-    argv = [sys.executable, "-m", "burnish.build.stock", str(path), str(num_inference_steps)]
-    whole = measure_in_process(argv)
+    card = inspect(model)
+    argv = [str(STOCK), str(path), card.family, str(num_inference_steps), str(batch)]
+    whole = measure_in_process([sys.executable, *argv])
     inner = json.loads(whole.output.strip().splitlines()[-1])
     return Measurement(
-        bundle=inspect(model).digest,
+        bundle=card.digest,
+        batch=batch,
         calls=num_inference_steps,
-        passes=inner["passes"],
+        passes=num_inference_steps * (1 if card.family == "unconditional" else 2),
         latency_s=inner["latency_s"],
         cpu_s=inner["cpu_s"],
         peak_mib=whole.peak_mib,
@@ -220,8 +230,7 @@ def gate(
     """
     candidate = Pipeline(bundle)
     base = Pipeline(_as_bundle(against))
-    asked = suite or default_suite(candidate.bundle.model)
-    opened = default_judge(judge)
+    asked, opened = _exam(base.bundle.model, floor, suite, judge)
     texts = [p.prompt for p in asked.confirmation]
     drawn = []
     for name, pipeline in (("original", base), ("candidate", candidate)):
@@ -231,19 +240,20 @@ def gate(
 
         drawn.append(draw(pipeline, asked.confirmation, asked.seeds, progress=shown))
     reference, ours = drawn
-    return verdict(
+    found = verdict(
         floor,
         score(opened, texts, ours, reference),
         score(opened, texts, reference, reference),
         planted(opened, texts, reference),
     )
+    return _signed(found, base.directory, asked, opened)
 
 
 def _as_bundle(against: str | Path) -> Path:
     if (Path(against) / MANIFEST).is_file():
         return Path(against)
-    store = GraphStore(load(against), cache_directory() / "graphs")
-    directory = store.directory / store.model.card.digest[:16] / "reference"
+    store = _store(against)
+    directory = store.root / "reference"
     build_plan(store, reference_plan(store.model), directory)
     return directory
 
@@ -254,20 +264,3 @@ def _probe_request(pipeline: Pipeline, batch: int) -> Request:
 
 def _disk_mib(directory: Path) -> float:
     return sum(p.stat().st_size for p in directory.rglob("*") if p.is_file()) / 2**20
-
-
-def _discard(_: object) -> None:
-    """A measured call returns nothing."""
-
-
-def provenance(directory: Path) -> dict[str, str]:
-    """What a report says of where its numbers come from."""
-    bundle = open_manifest(directory, verify=False)
-    device = bundle.device
-    return {
-        "model": f"{bundle.model.name}, sha256 {bundle.model.digest}",
-        "bundle": f"sha256 of its manifest {digest(directory / MANIFEST)}",
-        "plan": bundle.plan.model_dump_json(),
-        "machine": f"{device.name}, {device.cores} cores" if device else platform.processor(),
-        "versions": ", ".join(f"{p} {version(p)}" for p in ("burnish", "openvino", "diffusers", "torch")),
-    }

@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -67,6 +67,14 @@ def process(tmp_path: Path) -> Burnish:
         return Answer(child.returncode, child.stdout, child.stderr)
 
     return ask
+
+
+@pytest.fixture
+def noise_is_whole() -> Iterator[None]:
+    """What random weights draw counts as broken; how a search ends is another matter."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys.modules["burnish.measure.metrics.broken"], "REASONS", {})
+        yield
 
 
 @pytest.fixture(scope="session")

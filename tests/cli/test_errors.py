@@ -57,6 +57,10 @@ REFUSED: dict[str, tuple[str, str]] = {
     "latency without unit": ("optimize {model} --max-latency 2", "'2' is no duration"),
     "time limit in words": ("optimize {model} --time-limit soon --judge {clip}", "'soon' is no duration"),
     "suite of optimize": ("optimize {model} --suite {file}", "is not JSON"),
+    "suite too small": ("optimize {model} --judge {clip} --suite {suite}", "Use 59 or more"),
+    "a judge of icons": ("optimize {model}", "Give --judge DIR"),
+    "a judge of icons for a gate": ("gate {sd} --against {sd}", "Give --judge DIR"),
+    "no text to judge by": ("optimize {ddpm_model}", "has no prompts for a judge"),
     "unknown floor": ("optimize {model} --floor pretty", "Invalid value for '--floor'"),
     "plan missing": ("optimize {model} --plan nowhere.json", "nowhere.json does not exist"),
     "plan that is none": ("optimize {model} --plan {suite}", "name: Extra inputs are not permitted"),
@@ -101,6 +105,7 @@ def places(
         "dit": bundle(DIT),
         "ddpm": bundle(DDPM),
         "model": unclipped_models[SD],
+        "ddpm_model": unclipped_models[DDPM],
         "clip": clip,
         "file": root / "file.txt",
         "empty": root / "empty",
@@ -149,18 +154,18 @@ CALL = {"module": "burnish.runtime.graphs", "owner": "CompiledGraph", "method": 
 SAVE = {"module": "burnish.core.program", "owner": "Program", "method": "save"}
 INTERRUPTED: dict[str, tuple[str, dict[str, Any]]] = {
     "generate": ("generate {sd} a -n 3", CALL | {"after": 3}),
-    "a search": ("optimize {model} --judge {clip} --suite {small}", CALL | {"after": 9}),
+    "a search": ("optimize {model} --judge {clip}", CALL | {"after": 9}),
     "a bundle": ("optimize {model} --plan {plan} -o bundle", SAVE | {"after": 0}),
 }
 
 
 @pytest.mark.parametrize("name", INTERRUPTED)
 def test_an_interrupt_leaves_nothing_half_written(
-    name: str, places: dict[str, Path], small_suite: Path, process: Burnish, store: Stores, tmp_path: Path
+    name: str, places: dict[str, Path], process: Burnish, store: Stores, tmp_path: Path
 ) -> None:
     """Ctrl-C in the middle of the work is one line and code 130; nothing half made is left."""
     command, where = INTERRUPTED[name]
-    argv = [part.format(**places, small=small_suite) for part in command.split()]
+    argv = [part.format(**places) for part in command.split()]
     code, out, err = process(*argv, before=SIGNAL.format(**where))
     assert (code, out) == (130, "")
     assert err.strip() == MESSAGE

@@ -135,3 +135,55 @@ def test_a_plan_is_built_without_a_search(
     assert (code, err) == (0, "")
     assert Bundle.model_validate(json.loads(out)) == Bundle.read(tmp_path / "made" / MANIFEST)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["made", "plan.json"]
+
+
+def test_optimize_leaves_a_bundle_with_its_evidence(
+    burnish: Burnish, unclipped_models: dict[str, Path], clip: Path, tmp_path: Path, noise_is_whole: None
+) -> None:
+    """A search that ends well: PASS, costs of both sides, what it was reached on, report and sheet."""
+    rest = ("--floor", "faithful", "--judge", clip, "--no-stock", "-o", "made", JSON)
+    code, out, err = burnish("optimize", unclipped_models[DDPM], *rest)
+    assert (code, err) == (0, "")
+    bundle = Bundle.model_validate(json.loads(out))
+    assert bundle == Bundle.read(tmp_path / "made" / MANIFEST)
+    assert bundle.verdict is not None
+    assert bundle.measurement is not None
+    assert bundle.original is not None
+    assert (bundle.verdict.outcome, bundle.verdict.floor, bundle.verdict.prompts) == ("PASS", "faithful", 64)
+    assert all(len(d) == 64 for d in (bundle.verdict.reference, bundle.verdict.suite, bundle.verdict.judge))
+    assert bundle.measurement.calls < bundle.original.calls
+    evidence = tmp_path / "made" / "evidence"
+    names = ["report.html", "sheet.png", "trials.json", "verdict.json"]
+    assert sorted(p.name for p in evidence.iterdir()) == names
+    assert Verdict.read(evidence / "verdict.json") == bundle.verdict
+    assert [p.name for p in tmp_path.iterdir()] == ["made"]
+
+
+@pytest.mark.parametrize("floor", ["equivalent", "faithful"])
+def test_a_search_that_finds_nothing_keeps_the_old_bundle(
+    floor: str, burnish: Burnish, copied: Bundles, unclipped_models: dict[str, Path], tmp_path: Path
+) -> None:
+    """No plan within the budget, or no judge for this model: exit 2, and what lay there before still does."""
+    directory = copied(DIT)
+    before = {p.name: p.read_bytes() for p in directory.iterdir()}
+    rest = ("--floor", floor, "--max-latency", "0.01ms", "-o", directory)
+    code, out, err = burnish("optimize", unclipped_models[SD], *rest)
+    assert (code, out) == (2, "")
+    assert {"equivalent": "Give --judge DIR", "faithful": "no plan is within"}[floor] in err
+    assert {p.name: p.read_bytes() for p in directory.iterdir()} == before
+    assert [p.name for p in tmp_path.iterdir()] == [directory.name]
+
+
+def test_a_crash_is_no_verdict(
+    burnish: Burnish, bundle: Bundles, monkeypatch: pytest.MonkeyPatch, clip: Path
+) -> None:
+    """An error that nobody foresaw exits with 70, which is no gate's answer, and shows where it came from."""
+
+    def broken(*_: object, **__: object) -> None:
+        raise RuntimeError("something inside")
+
+    monkeypatch.setattr("burnish.api.gate", broken)
+    code, out, err = burnish("gate", bundle(SD), "--against", bundle(SD), "--judge", clip)
+    assert (code, out) == (70, "")
+    assert "something inside" in err
+    assert err.strip().splitlines()[-1].startswith("Error: this is a bug")

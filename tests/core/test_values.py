@@ -166,5 +166,5 @@ def test_a_number_that_json_has_not_is_refused_when_the_value_is_made() -> None:
 def test_a_suite_keeps_its_parts_apart() -> None:
     """A prompt in both selection and confirmation is refused, labels counting as prompts."""
     for prompt in (Prompt(prompt="a"), Prompt(class_label=3)):
-        with pytest.raises(ValueError, match="both"):
+        with pytest.raises(ValueError, match="stands there twice"):
             Suite(name="s", selection=(prompt,), confirmation=(prompt,))

@@ -1,40 +1,57 @@
-"""Splitting prompts into those that choose and those that judge."""
+"""The general suites: enough distinct lines for a verdict, whatever the model is conditioned on."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import pytest
 
 from burnish.core.errors import SuiteError
-from burnish.core.evidence import Prompt
-from burnish.measure.suite import split
-
-PROMPTS = [Prompt(prompt=f"a {word}") for word in ("cat", "dog", "apple", "tree", "house", "star", "fish")]
-
-
-def test_a_split_depends_on_seed_and_prompts_alone() -> None:
-    """The order given and repetitions do not matter; the seed does; every prompt stands on one side."""
-    first = split("icons", PROMPTS, 3, seed=1)
-    assert first == split("icons", [*reversed(PROMPTS), PROMPTS[0]], 3, seed=1)
-    assert any(split("icons", PROMPTS, 3, seed=k).selection != first.selection for k in range(2, 6))
-    assert len(first.selection) == 3
-    assert {p.prompt for p in first.selection + first.confirmation} == {p.prompt for p in PROMPTS}
+from burnish.core.evidence import Prompt, Suite
+from burnish.load import inspect
+from burnish.measure.draw import request_for
+from burnish.measure.gate import require_decidable
+from burnish.measure.suite import general_suite
+from tests.conftest import FAMILIES
 
 
-def test_one_prompt_more_moves_at_most_one_across() -> None:
-    """What chose before chooses still, but for one prompt at most."""
-    before = set(split("icons", PROMPTS, 3, seed=1).selection)
-    after = set(split("icons", [*PROMPTS, Prompt(prompt="a boat")], 3, seed=1).selection)
-    assert len(before - after) <= 1
+@pytest.mark.parametrize("classes", [3, 10, 1000])
+@pytest.mark.parametrize("name", FAMILIES)
+def test_a_general_suite_can_decide(name: str, classes: int, unclipped_models: dict[str, Path]) -> None:
+    """Its confirmation is large enough for a PASS, and no two of its pictures are asked for alike."""
+    card = inspect(unclipped_models[name]).model_copy(update={"classes": classes})
+    suite = general_suite(card)
+    require_decidable(len(suite.confirmation))
+    lines = [*suite.selection, *suite.confirmation]
+    asked = request_for(card, lines, suite.seeds)
+    conditions = asked.prompts or asked.class_labels or ("",) * asked.count
+    assert len({*zip(asked.seeds, conditions, strict=True)}) == 2 * len(lines)
 
 
-def test_class_labels_are_prompts_of_their_own() -> None:
-    """Prompts without text are told apart by their label."""
-    suite = split("digits", [Prompt(class_label=k) for k in range(10)], 4, seed=0)
-    assert len(suite.selection) + len(suite.confirmation) == 10
+def test_a_suite_that_could_never_pass_is_refused() -> None:
+    """58 prompts cannot show that fewer than 5 % break; 59 can."""
+    with pytest.raises(SuiteError, match=r"58 prompts.*Use 59 or more"):
+        require_decidable(58)
+    require_decidable(59)
 
 
-@pytest.mark.parametrize("selection", [0, 7, 8])
-def test_an_empty_side_is_refused(selection: int) -> None:
-    """Both sides need a prompt."""
-    with pytest.raises(SuiteError):
-        split("icons", PROMPTS, selection, seed=0)
+@pytest.mark.parametrize(
+    ("selection", "confirmation", "seeds"),
+    [("a", "bcb", (0, 1)), ("a", "ab", (0, 1)), ("aa", "b", (0, 1)), ("a", "b", (1, 1))],
+)
+def test_nothing_counts_twice(selection: str, confirmation: str, seeds: tuple[int, ...]) -> None:
+    """A prompt or a seed that comes again would count as independent evidence, and is refused."""
+    with pytest.raises(ValueError, match="twice"):
+        Suite(
+            name="twice",
+            selection=tuple(Prompt(prompt=c) for c in selection),
+            confirmation=tuple(Prompt(prompt=c) for c in confirmation),
+            seeds=seeds,
+        )
+
+
+def test_text_for_a_model_that_reads_none_is_refused(unclipped_models: dict[str, Path]) -> None:
+    """An unconditional model takes numbers for its lines; words are an error that names them."""
+    card = inspect(unclipped_models["unconditional"])
+    with pytest.raises(SuiteError, match="reads no text such as 'a cat'"):
+        request_for(card, [Prompt(prompt="a cat")], (0,))

@@ -32,7 +32,10 @@ DEFAULT_STEPS, DEFAULT_GUIDANCE = 50, 7.5
 
 
 def reference_plan(model: OpenedModel) -> Plan:
-    """The model as diffusers runs it by default: its own scheduler, 50 steps, guidance 7.5, fp32."""
+    """The model with its own scheduler, 50 steps and guidance, as diffusers runs Stable Diffusion by default.
+
+    In fp32, and without the clipping that some schedulers do and no table has (decision 5).
+    """
     scale = {"unconditional": 1.0, "class-conditional": 4.0}.get(model.card.family, DEFAULT_GUIDANCE)
     return Plan(num_inference_steps=DEFAULT_STEPS, guidance_scale=scale)
 

@@ -12,12 +12,12 @@ from typing import Any
 
 import openvino as ov
 
-from burnish import graphs
 from burnish.core.bundle import Graph, Role
 from burnish.core.files import digest, digest_text, directory_aside, write_text
 from burnish.core.plan import Precision
 from burnish.graphs import Capture, captures, compare, lower, quantize, require_parity, save
 from burnish.load import OpenedModel
+from burnish.runtime.graphs import INFERENCE_PRECISION
 
 Inputs = dict[str, Any]
 
@@ -33,8 +33,10 @@ COMPONENTS: dict[Role, tuple[str, ...]] = {
 
 @cache
 def _maker() -> str:
-    """What makes graphs, in a few letters: other releases, or other code, make other graphs."""
-    sources = sorted(Path(graphs.__file__).parent.glob("*.py"))
+    """What makes graphs and pictures, in a few letters: other releases, or other code, make others."""
+    package = Path(__file__).parents[1]
+    rooms = ("build", "core", "graphs", "program", "runtime")
+    sources = sorted(path for room in rooms for path in (package / room).glob("*.py"))
     versions = [version(name) for name in ("openvino", "nncf", "torch", "diffusers")]
     return digest_text("\n".join([*versions, *map(digest, sources)]))[:8]
 
@@ -46,9 +48,14 @@ class GraphStore:
     model: OpenedModel
     directory: Path
 
+    @property
+    def root(self) -> Path:
+        """Where everything lies that was made of this model by this code."""
+        return self.directory / f"{self.model.card.digest[:16]}-{_maker()}"
+
     def folder(self, role: Role, precision: Precision, key: str = "") -> Path:
         """Where a graph lies; `key` tells calibrations apart."""
-        return self.directory / f"{self.model.card.digest[:16]}-{_maker()}" / f"{role}-{precision}{key}"
+        return self.root / f"{role}-{precision}{key}"
 
     def floating(self, role: Role, precision: Precision) -> tuple[Graph, Path]:
         """A graph in fp32 or bf16 and its .xml: one file, bf16 is how it is run, each with its own parity.
@@ -57,7 +64,8 @@ class GraphStore:
         """
         folder = self.folder(role, "fp32")
         if not (folder / "graph.json").is_file():
-            self._capture(role, folder)
+            found = self._found(role)
+            self._write(folder, found, lower(found), "fp32", half=self._stored_half(role))
         graph = Graph.model_validate_json((folder / "graph.json").read_text())
         path = folder / graph.file
         if precision != "fp32":
@@ -73,13 +81,11 @@ class GraphStore:
         self, role: Role, samples: Callable[[], Sequence[Inputs]], calibration: str
     ) -> tuple[Graph, Path]:
         """The int8 graph calibrated on `samples()`, which is only called when the graph is not there yet."""
-        source, path = self.floating(role, "fp32")
+        _, path = self.floating(role, "fp32")
         folder = self.folder(role, "int8", f"-{digest_text(calibration)[:12]}")
         if not (folder / "graph.json").is_file():
             model = quantize(ov.Core().read_model(path), samples())
-            found = self._found(role)
-            update = {"precision": "int8", "parity": compare(found, model, precision="bf16")}
-            self._write(folder, model, source.model_copy(update=update), half=True)
+            self._write(folder, self._found(role), model, "int8", half=True)
         graph = Graph.model_validate_json((folder / "graph.json").read_text())
         return graph, folder / graph.file
 
@@ -91,19 +97,6 @@ class GraphStore:
     def _found(self, role: Role) -> Capture:
         return next(c for c in captures(self.model) if c.role == role)
 
-    def _capture(self, role: Role, folder: Path) -> None:
-        found = self._found(role)
-        model = lower(found)
-        graph = Graph(
-            role=role,
-            file=f"{role}.xml",
-            inputs=tuple(found.examples),
-            output_shape=tuple(found.reference().shape[1:]),
-            precision="fp32",
-            parity=require_parity(found, compare(found, model)),
-        )
-        self._write(folder, model, graph, half=self._stored_half(role))
-
     def _stored_half(self, role: Role) -> bool:
         """Whether the weights came in half precision, so that storing them so loses nothing."""
         return any(
@@ -113,7 +106,18 @@ class GraphStore:
         )
 
     @staticmethod
-    def _write(folder: Path, model: Any, graph: Graph, *, half: bool) -> None:
+    def _write(folder: Path, captured: Capture, model: Any, precision: Precision, *, half: bool) -> None:
+        """Saves a graph with the parity of what then lies on disk, which half precision may have rounded."""
         with directory_aside(folder) as aside:
-            save(model, aside / graph.file, half=half)
+            path = aside / f"{captured.role}.xml"
+            save(model, path, half=half)
+            parity = compare(captured, ov.Core().read_model(path), precision=INFERENCE_PRECISION[precision])
+            graph = Graph(
+                role=captured.role,
+                file=path.name,
+                inputs=tuple(captured.examples),
+                output_shape=tuple(captured.reference().shape[1:]),
+                precision=precision,
+                parity=require_parity(captured, parity) if precision == "fp32" else parity,
+            )
             (aside / "graph.json").write_text(json.dumps(graph.model_dump(mode="json"), indent=2))

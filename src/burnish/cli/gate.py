@@ -9,7 +9,7 @@ import typer
 
 from burnish.cli.console import print_json, print_table, progress
 from burnish.cli.options import FloorOption, read_suite
-from burnish.core.evidence import EXIT_CODE, Verdict
+from burnish.core.evidence import EXIT_CODE, Check, Verdict
 
 
 def command(
@@ -41,14 +41,19 @@ def print_verdict(found: Verdict) -> None:
     table = Table(
         "check", "mean", "90 % interval", "bound", "outcome", title=f"{found.floor}: {found.outcome}"
     )
-    for check in (*found.checks, *found.controls):
-        i = check.interval
+    for check in found.checks:
         more = f" ({check.prompts_to_decide} prompts would decide)" if check.prompts_to_decide else ""
-        table.add_row(
-            check.metric,
-            f"{i.mean:.3g} {check.unit}",
-            f"{i.low:.3g} to {i.high:.3g}",
-            f"{check.bound:.3g}",
-            check.outcome + more,
-        )
+        table.add_row(*_numbers(check), check.outcome + more)
+    for check in found.controls:
+        table.add_row(*_numbers(check), f"{check.outcome}: {check.why}")
     print_table(table)
+
+
+def _numbers(check: Check) -> tuple[str, str, str, str]:
+    i = check.interval
+    return (
+        check.metric,
+        f"{i.mean:.3g} {check.unit}",
+        f"{i.low:.3g} to {i.high:.3g}",
+        f"{check.bound:.3g}",
+    )

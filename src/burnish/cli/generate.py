@@ -24,7 +24,7 @@ def command(
     image: Annotated[Path | None, typer.Option(help="A picture to start from.")] = None,
     mask: Annotated[Path | None, typer.Option(help="White where the picture may change.")] = None,
     strength: Annotated[float, typer.Option(help="How much of --image to change, 0 to 1.")] = 0.8,
-    output: Annotated[Path, typer.Option("-o", help="File, or folder for several.")] = Path("picture.png"),
+    output: Annotated[Path, typer.Option("-o", help="File; of several, -1, -2, ...")] = Path("picture.png"),
 ) -> None:
     """Make pictures."""
     # OpenVINO imports its converter, with telemetry and TLS, unless there is none; a bundle needs none.

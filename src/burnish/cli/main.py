@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import sys
+import traceback
 from importlib import import_module
 
 import typer
@@ -14,6 +15,7 @@ from burnish.core.errors import BurnishError
 
 VERBS = ("inspect", "optimize", "measure", "gate", "generate")
 INTERRUPTED = 130
+CRASHED = 70  # EX_SOFTWARE of sysexits.h; 1 is a gate's FAIL
 
 
 def verbs(asked: str) -> typer.Typer:
@@ -57,3 +59,7 @@ def run() -> None:
         remedy = "Free some space and run it again." if error.errno == errno.ENOSPC else ""
         say(f"Error: {error.strerror or error}: {error.filename or ''} {remedy}".rstrip())
         sys.exit(2)
+    except Exception:
+        traceback.print_exc()
+        say("Error: this is a bug in Burnish, or a library's. The lines above say where.")
+        sys.exit(CRASHED)

@@ -29,7 +29,7 @@ def command(
         rows[str(bundle)] = api.measure(bundle, batch=batch)
         if against is not None:
             report("measuring stock diffusers", 0.6)
-            rows[f"{against} with diffusers"] = api.measure_stock(against)
+            rows[f"{against} with diffusers"] = api.measure_stock(against, batch=batch)
     if as_json:
         print_json({name: row.model_dump(mode="json") for name, row in rows.items()})
         return

@@ -11,7 +11,8 @@ import typer
 from burnish.cli.console import print_json, print_table, progress, say
 from burnish.cli.gate import print_verdict
 from burnish.cli.options import FloorOption, read_suite
-from burnish.core.evidence import Measurement, Verdict
+from burnish.core.bundle import Bundle
+from burnish.core.errors import BundleError
 from burnish.core.plan import Plan
 from burnish.core.units import parse_seconds, show_mib, show_seconds
 
@@ -25,7 +26,7 @@ def command(
     target: Annotated[Literal["cpu"], typer.Option(help="What it will run on.")] = "cpu",
     floor: FloorOption = "equivalent",
     max_latency: Annotated[str | None, typer.Option(help='For one picture, as "2s" or "800ms".')] = None,
-    time_limit: Annotated[str, typer.Option(help="For the search.")] = "15min",
+    time_limit: Annotated[str, typer.Option(help="For trying plans on the selection prompts.")] = "15min",
     suite: Annotated[Path | None, typer.Option(help="A suite file; default: the model's own.")] = None,
     judge: Annotated[
         Path | None, typer.Option(help="A CLIPModel directory; default: the icons judge.")
@@ -36,46 +37,43 @@ def command(
 ) -> None:
     """Make a model cheap on this machine and prove that it is as good."""
     from burnish import api
-    from burnish.cli.evidence import write_evidence
 
     if plan is not None:
         built = api.build(model, Plan.read(plan), output, suite=read_suite(suite))
         print_json(built) if as_json else say(
-            f"Bundle: {output}, without a verdict. Next: burnish gate {output}"
+            f"Bundle: {output}, without a verdict. Next: burnish gate {output} --against {model}"
         )
         return
-    limit = parse_seconds(max_latency) if max_latency is not None else None
     with progress() as report:
-        found = api.optimize(
+        bundle = api.optimize(
             model,
             output,
             floor=floor,
-            max_latency_s=limit,
+            max_latency_s=parse_seconds(max_latency) if max_latency is not None else None,
             suite=read_suite(suite),
             judge=judge,
             time_limit_s=parse_seconds(time_limit),
+            stock=stock,
             report=report,
         )
-        report("measuring stock diffusers", 0.5)
-        original = api.measure_stock(model) if stock else api.measure(found.reference)
-        report("writing the report", 0.9)
-        bundle = write_evidence(found, original, stock=stock)
     if as_json:
         print_json(bundle)
         return
-    assert bundle.measurement is not None  # noqa: S101 - api.optimize has just measured it
-    name = "original (diffusers)" if stock else "original (fp32 bundle)"
-    print_table(comparison(name, original, bundle.plan, bundle.measurement, found.verdict))
-    print_verdict(found.verdict)
+    print_table(comparison("original (diffusers)" if stock else "original (fp32 bundle)", bundle))
+    if bundle.verdict is not None:
+        print_verdict(bundle.verdict)
     say(f"Bundle: {output}   Report: {output / 'evidence' / 'report.html'}")
 
 
-def comparison(name: str, original: Measurement, plan: Plan, ours: Measurement, verdict: Verdict) -> Table:
+def comparison(name: str, bundle: Bundle) -> Table:
     """What the original costs, what the optimized costs, how many times less, and how good it is."""
     from rich.table import Table
 
+    original, ours, verdict = bundle.original, bundle.measurement, bundle.verdict
+    if original is None or ours is None or verdict is None:
+        raise BundleError("the bundle holds no evidence", "burnish optimize MODEL -o DIR")
     table = Table("", name, "optimized", "ratio")
-    table.add_row("plan", "as published", plan.describe())
+    table.add_row("plan", "as published", bundle.plan.describe())
     rows: tuple[tuple[str, Callable[[float], str], float, float], ...] = (
         ("denoiser calls", "{:.0f}".format, original.calls, ours.calls),
         ("denoiser passes", "{:.0f}".format, original.passes, ours.passes),

@@ -31,7 +31,6 @@ class Graph(Part):
     output_shape: tuple[int, ...]  # of one image
     precision: Precision
     parity: Parity
-    seconds: float = 0.0  # measured for one image on the machine that built it
 
 
 class Bundle(Value):
@@ -49,6 +48,7 @@ class Bundle(Value):
     null_class: int | None = None
     any_size: bool = False  # whether pictures of other sizes than the model's own can be made
     measurement: Measurement | None = None
+    original: Measurement | None = None  # what the model cost before, on the same machine
     verdict: Verdict | None = None
     files: dict[str, str] = Field(default_factory=dict)
     built_by: str = ""

@@ -1,4 +1,4 @@
-"""Suite, Sample, Measurement, Verdict: what was asked, what came, what was measured, what follows."""
+"""Suite, Measurement, Verdict: what was asked, what it cost, what follows."""
 
 from __future__ import annotations
 
@@ -29,10 +29,15 @@ class Suite(Value):
     seeds: tuple[int, ...] = (0,)
 
     @model_validator(mode="after")
-    def _apart(self) -> Self:
-        seen = {(p.prompt, p.class_label) for p in self.selection}
-        if any((p.prompt, p.class_label) in seen for p in self.confirmation):
-            raise ValueError("a prompt stands in both selection and confirmation")
+    def _distinct(self) -> Self:
+        """The gate counts every line as an independent observation, so none may come twice."""
+        seen = set()
+        for p in (*self.selection, *self.confirmation):
+            if (p.prompt, p.class_label) in seen:
+                raise ValueError(f"the prompt {p.prompt or p.class_label!r} stands there twice")
+            seen.add((p.prompt, p.class_label))
+        if len(set(self.seeds)) < len(self.seeds):
+            raise ValueError("a seed stands there twice")
         return self
 
 
@@ -69,6 +74,9 @@ class Verdict(Value):
     advisory: dict[str, float] = Field(default_factory=dict)
     prompts: int = 0
     seeds: int = 0
+    reference: str = ""  # sha256 of the reference's files
+    suite: str = ""  # sha256 of the suite
+    judge: str = ""  # sha256 of the judge's weights
 
 
 class Measurement(Value):

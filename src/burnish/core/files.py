@@ -13,6 +13,12 @@ from pathlib import Path
 MAX_TEXT_BYTES = 64 << 20
 
 
+def cache_directory() -> Path:
+    """Where graphs, pictures and measured rates are kept between runs."""
+    root = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    return Path(root) / "burnish"
+
+
 def write_text(path: Path, text: str) -> None:
     """Writes `text` as UTF-8 through a file beside `path`; raises OSError, leaving `path` as it was."""
     path.parent.mkdir(parents=True, exist_ok=True)

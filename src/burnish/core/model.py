@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+from pydantic import PositiveInt
+
 from burnish.core.values import Part, Value
 
 Family = Literal["stable-diffusion", "unconditional", "class-conditional"]
@@ -31,9 +33,9 @@ class ModelCard(Value):
     components: tuple[Component, ...]
     prediction_type: PredictionType
     scheduler: str
-    latent_shape: tuple[int, int, int]
-    image_shape: tuple[int, int, int]
-    size_multiple: int  # pictures must be divisible by this many pixels
+    latent_shape: tuple[PositiveInt, PositiveInt, PositiveInt]
+    image_shape: tuple[PositiveInt, PositiveInt, PositiveInt]
+    size_multiple: PositiveInt  # pictures must be divisible by this many pixels
     max_tokens: int = 0  # 0 where there is no text
     classes: int = 0  # number of class labels; 0 where there are none
     licence: str = "unknown"

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from openvino import opset13 as op
 from pydantic import TypeAdapter, ValidationError
 
-from burnish.core.files import read_text, write_text
+from burnish.core.files import cache_directory, read_text, write_text
 from burnish.core.model import Device, Rate
 
 CPUINFO = Path("/proc/cpuinfo")
@@ -127,8 +127,7 @@ def measure_rate(seconds: float) -> Rate:
 
 
 def _cache() -> Path:
-    home = os.environ.get("XDG_CACHE_HOME")
-    return (Path(home) if home else Path.home() / ".cache") / "burnish" / "device.json"
+    return cache_directory() / "device.json"
 
 
 def _remembered() -> dict[str, Rate]:

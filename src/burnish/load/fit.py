@@ -140,7 +140,7 @@ def _unconditional(configs: Configs) -> Iterator[Finding]:
     yield from _blocks("unet", unet)
     yield from _denoiser("unet", "unconditional", unet)
     channels, out = unet["in_channels"], unet["out_channels"]
-    yield channels in (1, 3), f"unet: in_channels is {channels}, a picture has 1 or 3"
+    yield channels == 3, f"unet: in_channels is {channels}, a picture has 3"
     yield out == channels, f"unet: out_channels is {out}, in_channels is {channels}"
 
 

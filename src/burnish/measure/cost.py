@@ -37,7 +37,7 @@ class ProcessCost(NamedTuple):
     output: str
 
 
-def measure_cost(run: Callable[[], None], repeats: int = 5, warmup: int = 1) -> Cost:
+def measure_cost(run: Callable[[], object], repeats: int = 5, warmup: int = 1) -> Cost:
     """Calls `run` `warmup` times unmeasured, then `repeats` times; medians, so one hiccup does not count.
 
     Raises ValueError with no repeat.

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from burnish.core.errors import PromptCutWarning
+from burnish.core.errors import PromptCutWarning, SuiteError
 from burnish.core.evidence import Prompt
 from burnish.core.model import ModelCard
 from burnish.measure.pictures import Pictures
@@ -20,13 +20,23 @@ Progress = Callable[[int, int], None]  # pictures done, pictures in all
 
 def request_for(card: ModelCard, prompts: Sequence[Prompt], seeds: Sequence[int]) -> Request:
     """Every seed of every prompt, prompt by prompt."""
-    spread = tuple(s for _ in prompts for s in seeds)
     if card.family == "stable-diffusion":
+        spread = tuple(s for _ in prompts for s in seeds)
         return Request(seeds=spread, prompts=tuple(p.prompt for p in prompts for _ in seeds))
+    # A model that reads no text takes a line's number for seeds of its own.
+    numbered = tuple(_number(p) * 1000 + s for p in prompts for s in seeds)
     if card.family == "class-conditional":
-        return Request(seeds=spread, class_labels=tuple(p.class_label or 0 for p in prompts for _ in seeds))
-    # Without a condition, a line of the suite is nothing but seeds of its own.
-    return Request(seeds=tuple(int(p.prompt or 0) * 1000 + s for p in prompts for s in seeds))
+        return Request(seeds=numbered, class_labels=tuple(p.class_label or 0 for p in prompts for _ in seeds))
+    return Request(seeds=numbered)
+
+
+def _number(prompt: Prompt) -> int:
+    try:
+        return int(prompt.prompt or 0)
+    except ValueError:
+        raise SuiteError(
+            f"the model reads no text such as {prompt.prompt!r:.60}", "Give numbers, or class labels"
+        ) from None
 
 
 def draw(

@@ -5,7 +5,8 @@ one prompt are not independent. Each check compares a one-sided 95 % interval wi
 interval's worse end is on the good side, FAIL when its better end is on the bad side, INCONCLUSIVE between,
 with the number of prompts that would decide. A verdict is the worst of its checks: every check must pass, so
 a bad model gets through at most one time in twenty however many there are (an intersection-union test, Berger
-1982), and no correction is due.
+1982), and no correction is due. That holds for one verdict: a search that tries again on the same prompts has
+more chances than one, which is why it reports every try.
 """
 
 from __future__ import annotations
@@ -79,6 +80,16 @@ def verdict(
     )
 
 
+def require_decidable(prompts: int) -> None:
+    """Raises SuiteError where so few prompts could never bring a PASS, however good the candidate."""
+    if prompts == 0 or decide(rate_interval(0, prompts), BROKEN_BOUND, "lower") != "PASS":
+        needed = prompts_to_decide_rate(0, max(1, prompts), BROKEN_BOUND)
+        raise SuiteError(
+            f"{prompts} prompts to confirm on cannot show that fewer than {100 * BROKEN_BOUND:g} % break",
+            f"Use {needed} or more",
+        )
+
+
 def worst(checks: Sequence[Check]) -> Outcome:
     """FAIL before INCONCLUSIVE before PASS."""
     return max((check.outcome for check in checks), key=RANK.__getitem__)
@@ -109,14 +120,19 @@ def mean_check(rule: Rule, per_prompt: Values) -> Check:
 
 
 def broken_check(candidate: Scores, reference: Scores, bound: float = BROKEN_BOUND) -> Check:
-    """Prompts with a picture that is broken in the candidate and whole in the reference.
+    """Prompts with a picture that is broken in the candidate and whole in the reference, of all that can be.
 
     A prompt counts once however many of its seeds break: pictures of one prompt are not independent, and a
     share of pictures would claim more than was seen. The bound is not zero because no finite suite shows
     zero: 0 of 59 prompts is "below 5 %", 0 of 299 "below 1 %".
     """
-    events = int((candidate.broken & ~reference.broken).any(axis=1).sum())
-    n = candidate.shape[0]
+    whole = ~reference.broken
+    events = int((candidate.broken & whole).any(axis=1).sum())
+    n = int(whole.any(axis=1).sum())
+    if n == 0:
+        raise SuiteError(
+            "every picture of the reference is broken", "Look at the model before compressing it"
+        )
     interval = rate_interval(events, n)
     outcome = decide(interval, bound, "lower")
     needed = prompts_to_decide_rate(events, n, bound) if outcome == "INCONCLUSIVE" else 0

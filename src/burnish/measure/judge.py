@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from burnish.core.errors import ModelError
-from burnish.core.files import read_text
+from burnish.core.files import digest, digest_text, read_text
 from burnish.measure.pictures import Features, Pictures, check_pictures
 
 if TYPE_CHECKING:  # torch and transformers take seconds to import, so only a call to open_judge pays
@@ -55,6 +55,7 @@ class Judge:
     """An opened CLIP. Its features have norm 1, so that a dot product is a cosine."""
 
     name: str
+    digest: str  # sha256 of its weights
     dimension: int
     preprocessing: Preprocessing
     tokens: int  # longest prompt, in tokens; what is beyond is cut off
@@ -120,6 +121,7 @@ def open_judge(path: Path) -> Judge:
         raise ModelError(f"{path} does not open as a CLIP: {error}", REMEDY) from None
     return Judge(
         name=path.name,
+        digest=digest_text("".join(digest(file) for file in sorted(path.glob("*.safetensors")))),
         dimension=int(model.config.projection_dim),
         preprocessing=preprocessing,
         tokens=int(model.config.text_config.max_position_embeddings),

@@ -1,4 +1,4 @@
-"""`python -m burnish.runtime BUNDLE`: one picture from a cold start, for measuring what a process costs."""
+"""`python -m burnish.runtime BUNDLE [N]`: N pictures from a cold start, for measuring what that costs."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from burnish.runtime.pipeline import Pipeline
 from burnish.runtime.request import Request
 
 
-def main(directory: Path) -> None:
-    """Makes one picture and keeps nothing."""
+def main(directory: Path, count: int = 1) -> None:
+    """Makes pictures and keeps nothing."""
     pipeline = Pipeline(directory)
     family = pipeline.bundle.model.family
     pipeline.generate(
         Request(
-            seeds=(0,),
+            seeds=tuple(range(count)),
             prompts=("1",) if family == "stable-diffusion" else (),
             class_labels=(1,) if family == "class-conditional" else (),
         )
@@ -23,4 +23,4 @@ def main(directory: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), *map(int, sys.argv[2:3]))

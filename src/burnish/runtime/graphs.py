@@ -11,6 +11,7 @@ import openvino as ov
 from numpy.typing import NDArray
 
 from burnish.core.bundle import Graph
+from burnish.core.files import cache_directory
 from burnish.core.plan import Precision
 
 # What the layers that are not int8 run in. The plugin would choose bf16 unasked (its default mode
@@ -27,8 +28,7 @@ def cache_options(hint: str) -> dict[str, str]:
     The plugin's cache does not tell precisions apart, and what it kept for f32 computes garbage in bf16, so
     each has a folder.
     """
-    root = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    directory = Path(root) / "burnish" / "compiled" / hint
+    directory = cache_directory() / "compiled" / hint
     try:
         directory.mkdir(parents=True, exist_ok=True)
     except OSError:

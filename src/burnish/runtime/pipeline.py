@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from burnish.core.bundle import Bundle, Role
 from burnish.core.errors import BundleError
+from burnish.core.files import read_text
 from burnish.core.noise import noise
 from burnish.core.program import Program
 from burnish.runtime.graphs import CompiledGraph, Shape
@@ -73,8 +74,11 @@ class Pipeline:
         """The program that begins at row k with a picture; k = 0 is the whole program."""
         if k == 0:
             return self.program
-        starts = json.loads((self.directory / self.bundle.starts).read_text())
-        return Program.model_validate(starts[k - 1])
+        path = self.directory / self.bundle.starts
+        try:
+            return Program.model_validate(json.loads(read_text(path))[k - 1])
+        except (ValueError, LookupError, TypeError) as error:
+            raise BundleError(f"{path} has no table to start at row {k}: {error}", "Build it again") from None
 
     def steps(self, request: Request) -> Iterator[Step]:
         """Yields a Step a denoiser call, then one with `images` (n, h, w, 3; uint8). Stop any time.

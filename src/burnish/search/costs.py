@@ -34,7 +34,7 @@ def graph_seconds(pipeline: Pipeline) -> GraphSeconds:
     latents = np.zeros((1, *card.latent_shape), dtype=np.float32)
 
     def seconds(role: Any, **inputs: NDArray[Any]) -> float:
-        return measure_cost(lambda: _discard(graphs[role](**inputs)), REPEATS).latency_s
+        return measure_cost(lambda: graphs[role](**inputs), REPEATS).latency_s
 
     other = seconds("decoder", sample=latents) if "decoder" in graphs else 0.0
     condition = _condition(pipeline)
@@ -45,10 +45,6 @@ def graph_seconds(pipeline: Pipeline) -> GraphSeconds:
     if condition is not None:
         inputs["condition"] = condition
     return GraphSeconds(denoiser=seconds("denoiser", **inputs), other=other)
-
-
-def _discard(_: object) -> None:
-    """A measured call returns nothing."""
 
 
 def _condition(pipeline: Pipeline) -> NDArray[Any] | None:

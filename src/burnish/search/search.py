@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -46,7 +48,6 @@ class Trial:
 class Optimized:
     """What a search found: the bundle, its evidence, and everything that was tried on the way."""
 
-    directory: Path
     reference: Path
     suite: Suite
     winner: Candidate
@@ -95,7 +96,8 @@ def make_arena(
     """Draws the reference's pictures (what an earlier run drew stays) and scores them and the controls."""
     prompts = getattr(suite, part)
     texts = [p.prompt for p in prompts]
-    key = digest_text(suite.model_dump_json() + part + reference.program.model_dump_json())[:16]
+    asked = suite.model_dump_json() + part + reference.program.model_dump_json()
+    key = digest_text(asked + json.dumps(reference.bundle.files, sort_keys=True))[:16]
     pictures = draw(
         reference,
         prompts,
@@ -118,6 +120,7 @@ def optimize(
     store: GraphStore,
     directory: Path,
     *,
+    scratch: Path,
     suite: Suite,
     judge: Judge,
     device: Device,
@@ -126,24 +129,23 @@ def optimize(
     time_limit_s: float = 900.0,
     report: Report = lambda what, fraction: None,
 ) -> Optimized:
-    """Writes the cheapest bundle that passes `floor` into `directory`.
+    """Leaves the cheapest bundle that passes `floor` in `directory`: the very one that was judged.
 
-    Raises NothingPassesError when no plan within the budget does, ModelError and PlanError as `build` does.
+    What else is built, the original among it, goes to `scratch`, a folder of this search alone; the
+    original's pictures stay in the store for the next. Raises NothingPassesError when no plan within the
+    budget passes, ModelError and PlanError as `build` does; what is in `directory` is then of no use.
     """
-    work = store.directory / store.model.card.digest[:16]
     plan = reference_plan(store.model)
     report("building the original as a bundle", 0.0)
-    build(store, plan, work / "reference", device=device)
-    reference = Pipeline(work / "reference", verify=False)
-    benches = dict(_benches(store, plan, work, suite, device, report))
+    build(store, plan, scratch / "reference", device=device)
+    reference = Pipeline(scratch / "reference", verify=False)
+    benches = dict(_benches(store, plan, scratch, suite, device, report))
     seconds = {precision: graph_seconds(bench) for precision, bench in benches.items()}
-    plans = [
-        c
-        for c in candidates(store.model, plan, seconds)
-        if max_latency_s is None or c.latency_s <= max_latency_s
-    ]
+    most = max_latency_s if max_latency_s is not None else math.inf
+    plans = [c for c in candidates(store.model, plan, seconds) if c.latency_s <= most]
+    keep = store.root / "pictures"
     arena = partial(
-        make_arena, suite, judge=judge, floor=floor, reference=reference, keep=work, report=report
+        make_arena, suite, judge=judge, floor=floor, reference=reference, keep=keep, report=report
     )
     confirmation = cache(partial(arena, "confirmation"))  # drawn only once a plan has got so far
     trials: list[Trial] = []
@@ -151,15 +153,12 @@ def optimize(
     for found in islice(chosen, CONFIRMATIONS):
         ground = confirmation()
         report(f"building {found.plan.describe()}", 0.0)
-        conditions = conditions_of(suite)
-        build(store, found.plan, work / "winner", conditions=conditions, device=device)
-        answer, drawn = ground.judged(Pipeline(work / "winner", verify=False))
+        build(store, found.plan, directory, conditions=conditions_of(suite), device=device)
+        answer, drawn = ground.judged(Pipeline(directory, verify=False))
         trials.append(Trial(candidate=found, stage="confirmation", verdict=answer))
         if answer.outcome == "PASS":
-            build(store, found.plan, directory, conditions=conditions, device=device)
             return Optimized(
-                directory=directory,
-                reference=work / "reference",
+                reference=scratch / "reference",
                 suite=suite,
                 winner=found,
                 verdict=answer,
@@ -178,14 +177,15 @@ def conditions_of(suite: Suite) -> Conditions:
 
 
 def _benches(
-    store: GraphStore, plan: Plan, work: Path, suite: Suite, device: Device, report: Report
+    store: GraphStore, plan: Plan, scratch: Path, suite: Suite, device: Device, report: Report
 ) -> Iterator[tuple[Precision, Pipeline]]:
     """One bundle a precision, on which every table of that precision is tried."""
     for precision in precisions(store.model.card, device):
         report(f"building {precision} graphs", 0.0)
         trial = plan.model_copy(update={"precision": precision, "num_inference_steps": CALIBRATION_STEPS})
-        build(store, trial, work / f"bench-{precision}", conditions=conditions_of(suite), device=device)
-        yield precision, Pipeline(work / f"bench-{precision}", verify=False)
+        directory = scratch / f"bench-{precision}"
+        build(store, trial, directory, conditions=conditions_of(suite), device=device)
+        yield precision, Pipeline(directory, verify=False)
 
 
 def _chosen(
@@ -238,7 +238,7 @@ def _nothing(
 ) -> NothingPassesError:
     if not plans:
         return NothingPassesError(f"no plan is within {max_latency_s} s a picture", "Raise --max-latency", ())
-    tried = f"none of the {len(trials)} plans tried passed {floor}"
+    tried = f"none of the {len({t.candidate.plan for t in trials})} plans tried passed {floor}"
     return NothingPassesError(
         tried, "Raise --max-latency or the time limit, or use more prompts", tuple(trials)
     )

@@ -6,14 +6,15 @@ import numpy as np
 
 from burnish.measure.pictures import Pictures, Values, check_pairs
 
-CAP_DB = 100.0  # identical pictures; an error of one level in one channel of a 4k picture is 122 dB
+CAP_DB = 60.0  # identical pictures: beyond 8-bit rounding, at 59 dB, nothing more is the same
 PEAK = 255.0
 
 
 def psnr(images: Pictures, references: Pictures) -> Values:
-    """PSNR of each pair: 10 log10(255^2 / mean squared error), shape (n,), dB in [0, 100].
+    """PSNR of each pair: 10 log10(255^2 / mean squared error), shape (n,), dB in [0, 60].
 
-    Higher is closer; identical pictures have 100. 8-bit rounding alone is 59 dB; good JPEG 35 to 40.
+    Higher is closer; identical pictures have 60, so that a few do not carry a mean over the others. 8-bit
+    rounding alone is 59 dB; good JPEG 35 to 40.
     It sees a shift of one pixel as a disaster and a missing detail hardly at all: read it beside SSIM.
     Each pair stands alone; a mean needs 30 prompts or so. Raises SuiteError where stacks do not pair.
     """

@@ -1,0 +1,50 @@
+"""Stock diffusers, timed: `python stock.py MODEL FAMILY STEPS BATCH`, run by its path.
+
+Loads what a diffusers user would and nothing of ours, so that time and memory are theirs alone. MODEL must
+have been checked before. Prints a line of JSON: cold_start_s from here to the first pictures, then latency_s
+and cpu_s of a second batch.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from typing import Any
+
+STARTED = time.perf_counter()
+
+
+def main(path: str, family: str, steps: int, batch: int) -> None:
+    """Runs the pipeline twice: once cold, once measured."""
+    import torch
+    from diffusers import DiffusionPipeline
+
+    safety: dict[str, Any] = {"safety_checker": None, "requires_safety_checker": False}
+    pipeline = DiffusionPipeline.from_pretrained(
+        path,
+        torch_dtype=torch.float32,
+        local_files_only=True,
+        use_safetensors=True,
+        **(safety if family == "stable-diffusion" else {}),
+    )
+    pipeline.set_progress_bar_config(disable=True)
+    asked: dict[str, dict[str, Any]] = {
+        "stable-diffusion": {"prompt": ["1"] * batch, "guidance_scale": 7.5},
+        "class-conditional": {"class_labels": [1] * batch, "guidance_scale": 4.0},
+        "unconditional": {"batch_size": batch},
+    }
+    pipeline(num_inference_steps=steps, **asked[family])
+    cold = time.perf_counter() - STARTED
+    wall, cpu = time.perf_counter(), time.process_time()
+    pipeline(num_inference_steps=steps, **asked[family])
+    found = {
+        "cold_start_s": cold,
+        "latency_s": (time.perf_counter() - wall) / batch,
+        "cpu_s": (time.process_time() - cpu) / batch,
+    }
+    sys.stdout.write(json.dumps(found) + "\n")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4]))
