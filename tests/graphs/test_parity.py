@@ -67,7 +67,7 @@ def test_the_time_is_projected_outside(name: str, store: Stores) -> None:
     timestep = time_proj.examples["timestep"]
     with torch.no_grad():
         extra = {SD: ("encoder_hidden_states",), DIT: ("class_labels",)}.get(name, ())
-        kwargs = dict.fromkeys(extra, given["condition"])
+        kwargs = dict.fromkeys(extra, given.get("condition"))
         own = model.denoiser(given["sample"], timestep=timestep, **kwargs).sample
     assert torch.equal(denoiser.reference(), own[:, : denoiser.reference().shape[1]])
 
