@@ -38,6 +38,15 @@ def test_nothing_that_builds_is_loaded(name: str, bundle: Bundles, tmp_path: Pat
     assert child.stderr.strip().splitlines()[-1] == "[]"
 
 
+def test_a_cold_start_waits_for_nothing_else(bundle: Bundles, tmp_path: Path) -> None:
+    """`burnish generate` imports no table, no other verb, and nothing that could call home."""
+    unneeded = ("rich.console", "burnish.api", "burnish.cli.optimize", "openvino_telemetry", "ssl")
+    code = f"import sys\n{GENERATE}\nprint([m for m in {unneeded!r} if m in sys.modules], file=sys.stderr)"
+    argv = [sys.executable, "-c", code, str(bundle(SD)), str(tmp_path / "a.png")]
+    child = subprocess.run(argv, capture_output=True, text=True, check=True)  # noqa: S603
+    assert child.stderr.strip().splitlines()[-1] == "[]"
+
+
 def test_a_bundle_runs_where_torch_is_not_installed(bundle: Bundles) -> None:
     """With every heavy package made unimportable, `python -m burnish.runtime` still makes its picture."""
     code = (
