@@ -64,7 +64,8 @@ def test_the_time_is_projected_outside(name: str, store: Stores) -> None:
     model = store(name).model
     denoiser, time_proj = captures(model)[:2]
     given = denoiser.examples
-    timestep = time_proj.examples["timestep"]
+    timestep = torch.tensor([500.0, 500.0])
+    assert torch.equal(time_proj.reference({"timestep": timestep}), given["time_proj"])
     with torch.no_grad():
         extra = {SD: ("encoder_hidden_states",), DIT: ("class_labels",)}.get(name, ())
         kwargs = dict.fromkeys(extra, given.get("condition"))

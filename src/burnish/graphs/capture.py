@@ -144,6 +144,7 @@ class Capture:
     module: nn.Module
     examples: dict[str, Tensor]
     dynamic: dict[str, tuple[int, ...]]
+    others: dict[str, Tensor] | None = None  # what parity is checked on besides the examples
 
     @torch.no_grad()
     def reference(self, inputs: dict[str, Tensor] | None = None) -> Tensor:
@@ -152,7 +153,9 @@ class Capture:
 
     @property
     def unseen(self) -> dict[str, Tensor]:
-        """Inputs that tracing did not see: one more in the batch, and other numbers."""
+        """Inputs that tracing did not see: `others`, or one more in the batch and other numbers."""
+        if self.others is not None:
+            return self.others
         more = {name: torch.cat([e, e[:1]]).flip(-1) for name, e in self.examples.items()}
         return {name: 0.5 * e if e.is_floating_point() else e for name, e in more.items()}
 
@@ -173,7 +176,7 @@ def captures(model: OpenedModel) -> tuple[Capture, ...]:
         examples={"timestep": torch.tensor([500.0, 257.0])},
         dynamic={"timestep": (0,)},
     )
-    found = [_denoiser(model, time_proj.reference(), generator), time_proj]
+    found = [_denoiser(model, generator), time_proj]
     if model.text_encoder is not None:
         config: Any = model.text_encoder.config
         ids = torch.randint(0, int(config.vocab_size), (1, model.card.max_tokens), generator=generator)
@@ -199,28 +202,44 @@ def captures(model: OpenedModel) -> tuple[Capture, ...]:
     return tuple(found)
 
 
-def _denoiser(model: OpenedModel, time_proj: Tensor, generator: torch.Generator) -> Capture:
+def _denoiser(model: OpenedModel, generator: torch.Generator) -> Capture:
     card = model.card
-    examples = {
-        "sample": torch.randn(2, *card.latent_shape, generator=generator),
-        "time_proj": time_proj,
-    }
     # A transformer's position embeddings fix its picture size; a UNet takes any.
     dynamic: dict[str, tuple[int, ...]] = {
         "sample": (0,) if card.family == "class-conditional" else (0, 2, 3),
         "time_proj": (0,),
+        "condition": (0,),
     }
-    if card.family == "stable-diffusion":
-        config: Any = model.denoiser.config
-        width = int(config.cross_attention_dim)
-        examples["condition"] = torch.randn(2, card.max_tokens, width, generator=generator)
-    if card.family == "class-conditional":
-        examples["condition"] = torch.randint(0, card.classes, (2,), generator=generator)
-    if "condition" in examples:
-        dynamic["condition"] = (0,)
+    examples = _denoiser_inputs(model, (500.0, 500.0), generator)
     return Capture(
-        role="denoiser", module=DENOISERS[card.family](model.denoiser), examples=examples, dynamic=dynamic
+        role="denoiser",
+        module=DENOISERS[card.family](model.denoiser),
+        examples=examples,
+        dynamic={name: dynamic[name] for name in examples},
+        others=_denoiser_inputs(model, (900.0, 257.0, 20.0), generator),
     )
+
+
+@torch.no_grad()
+def _denoiser_inputs(
+    model: OpenedModel, timesteps: tuple[float, ...], generator: torch.Generator
+) -> dict[str, Tensor]:
+    """Inputs as a denoiser meets them, text states from the model's own encoder.
+
+    Given noise for a condition, a trained denoiser may amplify rounding ten thousandfold.
+    """
+    card, count = model.card, len(timesteps)
+    found = {
+        "sample": torch.randn(count, *card.latent_shape, generator=generator),
+        "time_proj": TimeProjection(model.denoiser)(torch.tensor(timesteps)),
+    }
+    if model.text_encoder is not None:
+        config: Any = model.text_encoder.config
+        ids = torch.randint(0, int(config.vocab_size), (count, card.max_tokens), generator=generator)
+        found["condition"] = TextEncoder(model.text_encoder)(ids)
+    if card.family == "class-conditional":
+        found["condition"] = torch.randint(0, card.classes, (count,), generator=generator)
+    return found
 
 
 @contextmanager
