@@ -17,9 +17,8 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.ratios import publish
-from burnish.api import STOCK
 from burnish.core.bundle import MANIFEST, Bundle
-from burnish.measure.cost import measure_in_process
+from burnish.measure.cost import STOCK, measure_in_process
 
 ROUNDS = 3
 COLD_RUNS = 5

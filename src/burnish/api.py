@@ -22,7 +22,7 @@ from burnish.core.plan import Floor, Plan
 from burnish.load import OpenedModel, open_model, probe_device, resolve
 from burnish.load import inspect as inspect_directory
 from burnish.measure.controls import planted
-from burnish.measure.cost import measure_cost, measure_in_process
+from burnish.measure.cost import STOCK, measure_cost, measure_in_process
 from burnish.measure.draw import draw, request_for
 from burnish.measure.gate import require_decidable, verdict
 from burnish.measure.judge import Judge, open_judge
@@ -34,7 +34,6 @@ from burnish.search import conditions_of, write_evidence
 from burnish.search import optimize as search_plans
 
 MODELS = Path(str(files("burnish"))) / "models"
-STOCK = Path(str(files("burnish"))) / "measure" / "stock.py"
 
 
 def load(model: str | Path) -> OpenedModel:

@@ -18,6 +18,7 @@ from burnish.core.errors import BurnishError
 from burnish.measure.launch import TO_MIB
 
 LAUNCHER = Path(__file__).with_name("launch.py")
+STOCK = Path(__file__).with_name("stock.py")
 STATUS = Path("/proc/self/status")
 
 
