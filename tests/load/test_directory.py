@@ -211,7 +211,7 @@ FIT: dict[str, tuple[str, Damage, tuple[str, ...]]] = {
         lambda p: (p / UNET).write_bytes((2).to_bytes(8, "little") + b"{}"),
         ("lack conv_in",),
     ),
-    "pixels": (DDPM, edit("unet/config.json", in_channels=4), ("in_channels is 4", "1 or 3")),
+    "pixels": (DDPM, edit("unet/config.json", in_channels=4), ("in_channels is 4", "a picture has 3")),
     "pixels out": (DDPM, edit("unet/config.json", out_channels=6), ("out_channels is 6",)),
     "labels": (DDPM, edit("unet/config.json", num_class_embeds=10), ("num_class_embeds",)),
     "DiT out": (DIT, edit(DIT_CONFIG, out_channels=12), ("out_channels is 12", "neither equal nor twice")),

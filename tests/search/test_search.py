@@ -118,7 +118,8 @@ def test_a_second_search_draws_the_references_pictures_no_more(
     """What an interrupted search left is used: no picture of the reference is written again."""
     kept = store(DDPM).root
     before = {p: p.stat().st_mtime_ns for p in kept.rglob("*.npy")}
-    assert len(before) == len(NUMBERS.selection) + len(NUMBERS.confirmation)
+    # Other tests keep pictures of the same model in the same store, under keys of their own.
+    assert len(before) >= len(NUMBERS.selection) + len(NUMBERS.confirmation)
     with pytest.raises(NothingPassesError):
         optimize(
             store(DDPM),
