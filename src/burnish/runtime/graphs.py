@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +10,8 @@ import openvino as ov
 from numpy.typing import NDArray
 
 from burnish.core.bundle import Graph
-from burnish.core.files import cache_directory
 from burnish.core.plan import Precision
+from burnish.runtime.compiled import Compiled, compiled
 
 # What the layers that are not int8 run in. The plugin would choose bf16 unasked (its default mode
 # prefers speed), so fp32 has to be said.
@@ -22,43 +21,29 @@ Arrays = dict[str, NDArray[Any]]
 Shape = tuple[int, ...]
 
 
-def cache_options(hint: str) -> dict[str, str]:
-    """Where compiled graphs are kept between processes: nowhere, where nothing can be written.
-
-    The plugin's cache does not tell precisions apart, and what it kept for f32 computes garbage in bf16, so
-    each has a folder.
-    """
-    directory = cache_directory() / "compiled" / hint
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-    except OSError:
-        return {}
-    return {"CACHE_DIR": str(directory)} if os.access(directory, os.W_OK) else {}
-
-
 class CompiledGraph:
     """One graph of a bundle. Shapes are static: each new set of input shapes is compiled and kept."""
 
-    def __init__(self, core: ov.Core, path: Path, graph: Graph, threads: int = 0) -> None:
+    def __init__(
+        self, core: ov.Core, path: Path, graph: Graph, *, identity: str = "", threads: int = 0
+    ) -> None:
+        """`identity` names the contents of the file at `path`; without it nothing is kept for next time."""
         self.graph = graph
-        self._core, self._path = core, path
-        self._compiled: dict[tuple[Shape, ...], Any] = {}
-        hint = INFERENCE_PRECISION[graph.precision]
+        self._core, self._path, self._identity = core, path, identity
+        self._compiled: dict[tuple[Shape, ...], tuple[Any, Compiled]] = {}
         self._options: dict[str, Any] = {
             "PERFORMANCE_HINT": "LATENCY",
-            "INFERENCE_PRECISION_HINT": hint,
-            **cache_options(hint),
+            "INFERENCE_PRECISION_HINT": INFERENCE_PRECISION[graph.precision],
             **({"INFERENCE_NUM_THREADS": threads} if threads else {}),
         }
 
     def prepare(self, *shapes: Shape) -> Any:
         """The compiled graph for these input shapes, in order; compiled now where it is not there yet."""
         if shapes not in self._compiled:
-            model = self._core.read_model(self._path)
-            model.reshape(dict(zip(self.graph.inputs, map(list, shapes), strict=True)))
-            compiled = self._core.compile_model(model, "CPU", self._options)
-            self._compiled[shapes] = compiled.create_infer_request()
-        return self._compiled[shapes]
+            named = dict(zip(self.graph.inputs, shapes, strict=True))
+            found = compiled(self._core, self._path, named, self._options, self._identity)
+            self._compiled[shapes] = found.model.create_infer_request(), found
+        return self._compiled[shapes][0]
 
     def __call__(self, **inputs: NDArray[Any]) -> NDArray[np.float32]:
         """The graph's only output. Inputs by name, batch first; the result is a copy of its own."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from burnish.core.bundle import MANIFEST, Bundle, Role
+from burnish.core.bundle import MANIFEST, Bundle, Graph, Role
 from burnish.core.errors import BundleError
 from burnish.core.files import digest
 from burnish.core.model import Family
@@ -24,6 +24,11 @@ def inside(directory: Path, name: str) -> Path:
     return path
 
 
+def files_of(graph: Graph) -> tuple[str, str]:
+    """The names of a graph's two files in its bundle: what it computes, and its weights."""
+    return graph.file, Path(graph.file).with_suffix(".bin").as_posix()
+
+
 def open_manifest(directory: Path, *, verify: bool = True) -> Bundle:
     """The manifest of a bundle; raises BundleError naming the first file that is missing or altered."""
     if not (directory / MANIFEST).is_file():
@@ -38,7 +43,7 @@ def open_manifest(directory: Path, *, verify: bool = True) -> Bundle:
     named = {
         bundle.program,
         *filter(None, (bundle.starts, bundle.tokenizer)),
-        *(Path(g.file).with_suffix(end).as_posix() for g in bundle.graphs for end in (".xml", ".bin")),
+        *(name for graph in bundle.graphs for name in files_of(graph)),
     }
     unsigned = sorted(name for name in named if name not in bundle.files)
     if unsigned:

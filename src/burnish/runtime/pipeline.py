@@ -20,7 +20,7 @@ from burnish.core.files import read_text
 from burnish.core.noise import noise
 from burnish.core.program import Program
 from burnish.runtime.graphs import CompiledGraph, Shape
-from burnish.runtime.manifest import inside, open_manifest
+from burnish.runtime.manifest import files_of, inside, open_manifest
 from burnish.runtime.request import Pixels, Request
 from burnish.runtime.sampler import sample
 from burnish.runtime.text import PromptTokenizer
@@ -56,7 +56,13 @@ class Pipeline:
         self._observe = observe
         core = ov.Core()
         self._graphs = {
-            g.role: CompiledGraph(core, inside(self.directory, g.file), g, threads)
+            g.role: CompiledGraph(
+                core,
+                inside(self.directory, g.file),
+                g,
+                identity=" ".join(self.bundle.files[name] for name in files_of(g)),
+                threads=threads,
+            )
             for g in self.bundle.graphs
         }
         self._tokenizer = (

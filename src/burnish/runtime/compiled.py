@@ -1,0 +1,88 @@
+"""Compiled graphs, kept on disk between processes and opened in place.
+
+OpenVINO writes them (its CACHE_DIR) but reads them at a price: to find one it first reads the graph with all
+its weights, and both copies then stay in memory. Here a kept graph has a folder named by what it was made of,
+so it is mapped and imported without the graph; once the plugin has packed the weights, the pages go.
+"""
+
+from __future__ import annotations
+
+import json
+import mmap
+import shutil
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import openvino as ov
+
+from burnish.core.files import cache_directory, digest_text, directory_aside
+
+Options = dict[str, Any]
+Shapes = dict[str, tuple[int, ...]]
+DEVICE = "CPU"
+MOST_BYTES = 8 << 30  # kept in all; the least recently used go first
+HEADER_BYTES = 4096  # what is kept begins with a line of XML, then comes what the plugin exported
+
+
+class Compiled(NamedTuple):
+    """A compiled model, with the file it was opened in, which must stay mapped as long as it is used."""
+
+    model: Any
+    pages: mmap.mmap | None = None
+
+
+def compiled(core: ov.Core, path: Path, shapes: Shapes, options: Options, identity: str) -> Compiled:
+    """The IR at `path`, compiled for these input shapes.
+
+    `identity` names the contents of the IR. Where it is "" or nothing can be written, nothing is kept.
+    """
+    folder = _folder(core, shapes, options, identity) if identity else None
+    found = _kept(core, folder, options) if folder else None
+    if found is not None:
+        return found
+    graph = core.read_model(path)
+    graph.reshape({name: list(shape) for name, shape in shapes.items()})
+    if folder is not None:
+        with suppress(OSError):
+            with directory_aside(folder) as aside:
+                model = core.compile_model(graph, DEVICE, {**options, "CACHE_DIR": str(aside)})
+            _make_room(folder.parent)
+            return Compiled(model)
+    return Compiled(core.compile_model(graph, DEVICE, options))
+
+
+def _folder(core: ov.Core, shapes: Shapes, options: Options, identity: str) -> Path:
+    """Named by everything that the compiled graph depends on."""
+    machine = [core.get_property(DEVICE, p) for p in ("FULL_DEVICE_NAME", "OPTIMIZATION_CAPABILITIES")]
+    whole = json.dumps([identity, shapes, options, machine, ov.get_version()], sort_keys=True)
+    return cache_directory() / "compiled" / digest_text(whole)[:24]
+
+
+def _kept(core: ov.Core, folder: Path, options: Options) -> Compiled | None:
+    """The graph that lies in `folder`; None where there is none, or none that this plugin reads."""
+    for path in folder.glob("*.blob"):
+        try:
+            with path.open("rb") as file:
+                pages = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+            data = np.frombuffer(pages, dtype=np.uint8, offset=pages.find(b"\n", 0, HEADER_BYTES) + 1)
+            model = core.import_model(ov.Tensor(data, ov.Shape([data.size]), ov.Type.u8), DEVICE, options)
+            folder.touch()
+        except (OSError, RuntimeError, ValueError):  # cut short, or of a version whose header differs
+            shutil.rmtree(folder, ignore_errors=True)
+            return None
+        if hasattr(mmap, "MADV_DONTNEED"):
+            pages.madvise(mmap.MADV_DONTNEED)  # what is asked for again is read from the file again
+        return Compiled(model, pages)
+    return None
+
+
+def _make_room(root: Path) -> None:
+    """Removes the least recently used of what is kept, until the rest is within MOST_BYTES."""
+    left = MOST_BYTES
+    with suppress(OSError):
+        for folder in sorted(root.iterdir(), key=lambda f: f.stat().st_mtime, reverse=True):
+            left -= sum(p.stat().st_size for p in folder.rglob("*") if p.is_file())
+            if left < 0:
+                shutil.rmtree(folder, ignore_errors=True)
