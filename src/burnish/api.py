@@ -15,17 +15,19 @@ from burnish.build import GraphStore, check_target, reference_plan
 from burnish.build import build as build_plan
 from burnish.core.bundle import MANIFEST, Bundle
 from burnish.core.errors import PlanError, RequestError, SuiteError
-from burnish.core.evidence import Measurement, Prompt, Suite, Verdict
+from burnish.core.evidence import Measurement, Prompt, Quality, Suite, Verdict
 from burnish.core.files import cache_directory, digest, digest_text, directory_aside
 from burnish.core.model import Device, ModelCard
 from burnish.core.plan import Floor, Plan
 from burnish.load import OpenedModel, open_model, probe_device, resolve
 from burnish.load import inspect as inspect_directory
 from burnish.measure.controls import planted
-from burnish.measure.cost import STOCK, measure_cost, measure_in_process
+from burnish.measure.cost import STOCK, measure_cold, measure_cost, measure_in_process
 from burnish.measure.draw import draw, request_for
 from burnish.measure.gate import require_decidable, verdict
+from burnish.measure.interval import mean_interval
 from burnish.measure.judge import Judge, open_judge
+from burnish.measure.pictures import Pictures
 from burnish.measure.scores import score
 from burnish.measure.suite import general_suite
 from burnish.runtime import Pipeline, Request
@@ -60,7 +62,7 @@ def default_judge(card: ModelCard, floor: Floor) -> Judge:
     if floor == "equivalent" and not _is_icons(card):
         raise SuiteError(
             f"the judge at hand knows 64-pixel icons, not what {card.name} draws",
-            "Give --judge DIR, a CLIPModel directory, or use --floor faithful",
+            "Give --judge DIR, a CLIPModel directory (a gate can do without: --floor faithful)",
         )
     return open_judge(MODELS / "icons-judge")
 
@@ -93,6 +95,7 @@ def optimize(
     *,
     floor: Floor = "equivalent",
     max_latency_s: float | None = None,
+    max_memory_mib: float | None = None,
     suite: Suite | None = None,
     judge: Path | None = None,
     device: Device | None = None,
@@ -125,13 +128,14 @@ def optimize(
             device=device or probe_device(),
             floor=floor,
             max_latency_s=max_latency_s,
+            max_memory_mib=max_memory_mib,
             time_limit_s=time_limit_s,
             report=report,
         )
         found = replace(found, verdict=_signed(found.verdict, found.reference, asked, opened))
         report("measuring", 0.3)
         cost = measure(aside)
-        _require_within(cost.latency_s, max_latency_s)
+        _require_within(cost, max_latency_s, max_memory_mib)
         report("measuring the original", 0.6)
         original = measure_stock(model) if stock else measure(found.reference)
         update = {"measurement": cost, "original": original, "verdict": found.verdict}
@@ -142,13 +146,14 @@ def optimize(
     return bundle
 
 
-def _require_within(latency_s: float, max_latency_s: float | None) -> None:
-    """Plans are chosen by the sum of their graphs' times; what is promised is what the whole takes."""
-    if max_latency_s is not None and latency_s > max_latency_s:
+def _require_within(cost: Measurement, max_latency_s: float | None, max_memory_mib: float | None) -> None:
+    """Plans are chosen by their graphs' costs; what is promised is what the whole takes."""
+    if max_latency_s is not None and cost.latency_s > max_latency_s:
         raise PlanError(
-            f"the cheapest plan that passes takes {latency_s:.3g} s a picture",
-            "Raise --max-latency",
+            f"the cheapest plan that passes takes {cost.latency_s:.3g} s a picture", "Raise --max-latency"
         )
+    if max_memory_mib is not None and cost.peak_mib > max_memory_mib:
+        raise PlanError(f"the cheapest plan that passes takes {cost.peak_mib:.0f} MiB", "Raise --max-memory")
 
 
 def build(model: str | Path, plan: Plan, directory: Path, *, suite: Suite | None = None) -> Bundle:
@@ -180,7 +185,7 @@ def measure(bundle: Path, *, batch: int = 1, repeats: int = 3) -> Measurement:
     pipeline = Pipeline(bundle)
     request = _probe_request(pipeline, batch)
     cost = measure_cost(lambda: pipeline.generate(request), repeats)
-    cold = measure_in_process([sys.executable, "-m", "burnish.runtime", str(bundle), str(batch)])
+    cold = measure_cold(bundle, batch)
     return Measurement(
         bundle=digest(bundle / MANIFEST),
         batch=batch,
@@ -231,14 +236,8 @@ def gate(
     base = Pipeline(_as_bundle(against))
     asked, opened = _exam(base.bundle.model, floor, suite, judge)
     texts = [p.prompt for p in asked.confirmation]
-    drawn = []
-    for name, pipeline in (("original", base), ("candidate", candidate)):
-
-        def shown(done: int, of: int, name: str = name) -> None:
-            report(f"{name}'s pictures {done}/{of}", done / of)
-
-        drawn.append(draw(pipeline, asked.confirmation, asked.seeds, progress=shown))
-    reference, ours = drawn
+    reference = _drawn(base, asked, "original", report)
+    ours = _drawn(candidate, asked, "candidate", report)
     found = verdict(
         floor,
         score(opened, texts, ours, reference),
@@ -246,6 +245,54 @@ def gate(
         planted(opened, texts, reference),
     )
     return _signed(found, base.directory, asked, opened)
+
+
+def measure_quality(
+    bundle: Path,
+    suite: Suite,
+    *,
+    against: str | Path | None = None,
+    judge: Path | None = None,
+    report: Callable[[str, float], None] = lambda what, fraction: None,
+) -> Quality:
+    """How good a bundle's pictures of a suite's confirmation prompts are, and how near to `against`.
+
+    Without `judge` the icons model's own is asked, which knows icons alone. Raises BundleError, ModelError,
+    SuiteError.
+    """
+    pipeline = Pipeline(bundle)
+    base = pipeline if against is None else Pipeline(_as_bundle(against))
+    card = pipeline.bundle.model
+    floor: Floor = "equivalent" if card.family == "stable-diffusion" else "faithful"
+    opened = open_judge(judge) if judge else default_judge(card, floor)
+    ours = _drawn(pipeline, suite, "bundle", report)
+    reference = ours if against is None else _drawn(base, suite, "original", report)
+    found = score(opened, [p.prompt for p in suite.confirmation], ours, reference)
+    metrics = {"broken pictures": found.broken.astype(float)}
+    if card.family == "stable-diffusion":
+        metrics["alignment"] = found.alignment
+    if against is not None:
+        metrics |= {"PSNR": found.psnr, "SSIM": found.ssim, "feature distance": found.distance}
+    return Quality(
+        bundle=digest(bundle / MANIFEST),
+        against="" if against is None else digest(base.directory / MANIFEST),
+        suite=digest_text(suite.model_dump_json()),
+        judge=opened.digest,
+        metrics={name: mean_interval(values.mean(axis=1)) for name, values in metrics.items()},
+        seeds=len(suite.seeds),
+    )
+
+
+def _drawn(
+    pipeline: Pipeline, suite: Suite, name: str, report: Callable[[str, float], None]
+) -> list[Pictures]:
+    """The pictures of a suite's confirmation prompts."""
+    return draw(
+        pipeline,
+        suite.confirmation,
+        suite.seeds,
+        progress=lambda done, of: report(f"{name}'s pictures {done}/{of}", done / of),
+    )
 
 
 def _as_bundle(against: str | Path) -> Path:

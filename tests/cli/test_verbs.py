@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 from PIL import Image
 
 from burnish.core.bundle import MANIFEST, Bundle
-from burnish.core.evidence import Measurement, Verdict
+from burnish.core.evidence import Measurement, Quality, Verdict
 from burnish.core.model import ModelCard
 from burnish.core.plan import Plan
 from burnish.runtime import Pipeline, Request
@@ -110,6 +111,26 @@ def test_measure_prints_measurements(burnish: Burnish, bundle: Bundles) -> None:
     assert found.cold_start_s > found.latency_s
 
 
+def test_measure_says_how_good_a_suites_pictures_are(
+    burnish: Burnish, bundle: Bundles, clip: Path, small_suite: Path
+) -> None:
+    """With a suite, quality stands beside the costs of both; a bundle is as near to itself as can be."""
+    rest = ("--against", bundle(SD), "--suite", small_suite, "--judge", clip)
+    code, out, err = burnish("measure", bundle(SD, num_inference_steps=3), *rest, JSON)
+    assert (code, err) == (0, "")
+    answer = json.loads(out)
+    found = Quality.model_validate(answer.pop("quality"))
+    assert list(answer) == [str(bundle(SD, num_inference_steps=3)), str(bundle(SD))]
+    assert list(found.metrics) == ["broken pictures", "alignment", "PSNR", "SSIM", "feature distance"]
+    assert found.metrics["PSNR"].mean < 60
+    assert {i.n for i in found.metrics.values()} == {5}
+    _, table, _ = burnish("measure", bundle(SD), *rest)
+    assert "PSNR" in table
+    _, out, _ = burnish("measure", bundle(SD), *rest, JSON)
+    itself = Quality.model_validate(json.loads(out)["quality"])
+    assert (itself.metrics["SSIM"].mean, itself.bundle) == (pytest.approx(1), itself.against)
+
+
 def test_gate_answers_by_exit_code(burnish: Burnish, bundle: Bundles, clip: Path, small_suite: Path) -> None:
     """--json is a Verdict; the exit code is its outcome, and one call against six never passes."""
     worse = bundle(SD, num_inference_steps=1, guidance_scale=1.0)
@@ -157,6 +178,17 @@ def test_optimize_leaves_a_bundle_with_its_evidence(
     assert sorted(p.name for p in evidence.iterdir()) == names
     assert Verdict.read(evidence / "verdict.json") == bundle.verdict
     assert [p.name for p in tmp_path.iterdir()] == ["made"]
+
+
+def test_a_budget_of_memory_is_kept(
+    burnish: Burnish, unclipped_models: dict[str, Path], clip: Path, tmp_path: Path
+) -> None:
+    """Where no precision runs in so little memory, the error says what the leanest takes."""
+    rest = ("--floor", "faithful", "--judge", clip, "--max-memory", "20MiB", "-o", "made")
+    code, out, err = burnish("optimize", unclipped_models[DDPM], *rest)
+    assert (code, out) == (2, "")
+    assert re.search(r"the leanest bundle \(\w+\) takes \d+ MiB, not 20. Raise --max-memory", err)
+    assert not (tmp_path / "made").exists()
 
 
 @pytest.mark.parametrize("floor", ["equivalent", "faithful"])

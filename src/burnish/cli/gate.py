@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from burnish.cli.console import print_json, print_table, progress
-from burnish.cli.options import FloorOption, read_suite
+from burnish.cli.options import FloorOption, JudgeOption, read_suite
 from burnish.core.evidence import EXIT_CODE, Check, Verdict
 
 
@@ -17,9 +17,7 @@ def command(
     against: Annotated[str, typer.Option(help="What it must be as good as: a bundle, a model, or icons.")],
     floor: FloorOption = "equivalent",
     suite: Annotated[Path | None, typer.Option(help="A suite file; default: the model's own.")] = None,
-    judge: Annotated[
-        Path | None, typer.Option(help="A CLIPModel directory; default: the icons judge.")
-    ] = None,
+    judge: JudgeOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Judge whether a bundle is as good as its base, prompt by prompt on the same seeds."""

@@ -10,11 +10,11 @@ import typer
 
 from burnish.cli.console import print_json, print_table, progress, say
 from burnish.cli.gate import print_verdict
-from burnish.cli.options import FloorOption, read_suite
+from burnish.cli.options import FloorOption, JudgeOption, read_suite
 from burnish.core.bundle import Bundle
 from burnish.core.errors import BundleError
 from burnish.core.plan import Plan
-from burnish.core.units import parse_seconds, show_mib, show_seconds
+from burnish.core.units import parse_mib, parse_seconds, show_mib, show_seconds
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -26,11 +26,10 @@ def command(
     target: Annotated[Literal["cpu"], typer.Option(help="What it will run on.")] = "cpu",
     floor: FloorOption = "equivalent",
     max_latency: Annotated[str | None, typer.Option(help='For one picture, as "2s" or "800ms".')] = None,
+    max_memory: Annotated[str | None, typer.Option(help='At its peak, as "1GiB" or "400MiB".')] = None,
     time_limit: Annotated[str, typer.Option(help="For trying plans on the selection prompts.")] = "15min",
     suite: Annotated[Path | None, typer.Option(help="A suite file; default: the model's own.")] = None,
-    judge: Annotated[
-        Path | None, typer.Option(help="A CLIPModel directory; default: the icons judge.")
-    ] = None,
+    judge: JudgeOption = None,
     plan: Annotated[Path | None, typer.Option(help="Build this plan (JSON) instead of searching.")] = None,
     stock: Annotated[bool, typer.Option(help="Also measure the stock diffusers pipeline.")] = True,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
@@ -50,6 +49,7 @@ def command(
             output,
             floor=floor,
             max_latency_s=parse_seconds(max_latency) if max_latency is not None else None,
+            max_memory_mib=parse_mib(max_memory) if max_memory is not None else None,
             suite=read_suite(suite),
             judge=judge,
             time_limit_s=parse_seconds(time_limit),

@@ -14,6 +14,10 @@ FloorOption = Annotated[
     typer.Option(help="faithful: the same picture. equivalent: as good a picture."),
 ]
 
+JudgeOption = Annotated[
+    Path | None, typer.Option(help="A CLIPModel directory; default: the icons judge, for icons alone.")
+]
+
 
 def read_suite(path: Path | None) -> Suite | None:
     """The suite in a file, or None for the model's own; raises BundleError naming what is wrong."""

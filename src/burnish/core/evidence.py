@@ -79,6 +79,20 @@ class Verdict(Value):
     judge: str = ""  # sha256 of the judge's weights
 
 
+class Quality(Value):
+    """How good a bundle's pictures of a suite are, each metric a mean over prompts with its interval.
+
+    Against a reference, pairs of pictures are compared too. Nothing is judged: that is the gate's.
+    """
+
+    bundle: str  # sha256 of its manifest
+    against: str = ""  # of the reference's manifest; "" where there is none
+    suite: str  # sha256 of the suite
+    judge: str  # sha256 of the judge's weights
+    metrics: dict[str, Interval]
+    seeds: int
+
+
 class Measurement(Value):
     """Costs of making pictures with one bundle on one machine, per image unless it says otherwise."""
 

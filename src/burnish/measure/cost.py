@@ -96,6 +96,11 @@ def measure_in_process(
     return ProcessCost(result["latency_s"], result["cpu_s"], result["peak_mib"], output)
 
 
+def measure_cold(bundle: Path, batch: int = 1) -> ProcessCost:
+    """A fresh process that opens a bundle, makes `batch` pictures and ends; raises BurnishError."""
+    return measure_in_process([sys.executable, "-m", "burnish.runtime", str(bundle), str(batch)])
+
+
 def _run(command: list[str], timeout_s: float, env: Mapping[str, str] | None, writer: int) -> tuple[str, str]:
     """Standard output and error; a session of its own, so that stopping it stops its children too."""
     with subprocess.Popen(  # noqa: S603 - the caller's command, no shell

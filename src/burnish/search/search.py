@@ -19,6 +19,7 @@ from burnish.core.files import digest_text
 from burnish.core.model import Device
 from burnish.core.plan import Floor, Plan, Precision
 from burnish.measure.controls import Control, planted
+from burnish.measure.cost import measure_cold
 from burnish.measure.draw import draw
 from burnish.measure.gate import NEWLY_BROKEN, verdict
 from burnish.measure.judge import Judge
@@ -126,6 +127,7 @@ def optimize(
     device: Device,
     floor: Floor = "equivalent",
     max_latency_s: float | None = None,
+    max_memory_mib: float | None = None,
     time_limit_s: float = 900.0,
     report: Report = lambda what, fraction: None,
 ) -> Optimized:
@@ -141,6 +143,8 @@ def optimize(
     reference = Pipeline(scratch / "reference", verify=False)
     benches = dict(_benches(store, plan, scratch, suite, device, report))
     seconds = {precision: graph_seconds(bench) for precision, bench in benches.items()}
+    if max_memory_mib is not None:
+        seconds = _lean(seconds, benches, max_memory_mib)
     most = max_latency_s if max_latency_s is not None else math.inf
     plans = [c for c in candidates(store.model, plan, seconds) if c.latency_s <= most]
     keep = store.root / "pictures"
@@ -186,6 +190,23 @@ def _benches(
         directory = scratch / f"bench-{precision}"
         build(store, trial, directory, conditions=conditions_of(suite), device=device)
         yield precision, Pipeline(directory, verify=False)
+
+
+def _lean(
+    seconds: dict[Precision, GraphSeconds], benches: Mapping[Precision, Pipeline], max_memory_mib: float
+) -> dict[Precision, GraphSeconds]:
+    """The precisions whose whole process stays within `max_memory_mib`; raises PlanError where none does.
+
+    A table's length costs no memory: graphs run one after the other, on the same buffers.
+    """
+    peaks = {precision: measure_cold(bench.directory).peak_mib for precision, bench in benches.items()}
+    if min(peaks.values()) > max_memory_mib:
+        leanest = min(peaks, key=peaks.__getitem__)
+        raise PlanError(
+            f"the leanest bundle ({leanest}) takes {peaks[leanest]:.0f} MiB, not {max_memory_mib:g}",
+            "Raise --max-memory",
+        )
+    return {precision: seconds[precision] for precision in seconds if peaks[precision] <= max_memory_mib}
 
 
 def _chosen(
