@@ -14,7 +14,7 @@ from typing import Any
 from burnish.build import GraphStore, check_target, reference_plan
 from burnish.build import build as build_plan
 from burnish.core.bundle import MANIFEST, Bundle
-from burnish.core.errors import PlanError, RequestError, SuiteError
+from burnish.core.errors import BurnishError, PlanError, RequestError, SuiteError
 from burnish.core.evidence import Measurement, Prompt, Quality, Suite, Verdict
 from burnish.core.files import cache_directory, digest, digest_text, directory_aside
 from burnish.core.model import Device, ModelCard
@@ -23,7 +23,7 @@ from burnish.load import OpenedModel, open_model, probe_device, resolve
 from burnish.load import inspect as inspect_directory
 from burnish.measure.controls import planted
 from burnish.measure.cost import STOCK, measure_cold, measure_cost, measure_in_process
-from burnish.measure.draw import draw, request_for
+from burnish.measure.draw import draw_part, request_for
 from burnish.measure.gate import require_decidable, verdict
 from burnish.measure.interval import mean_interval
 from burnish.measure.judge import Judge, open_judge
@@ -71,11 +71,15 @@ def _is_icons(card: ModelCard) -> bool:
     return card.digest == inspect("icons").digest
 
 
-def _exam(card: ModelCard, floor: Floor, suite: Suite | None, judge: Path | None) -> tuple[Suite, Judge]:
+def _exam(
+    card: ModelCard, floor: Floor, suite: Suite | None, judge: Path | None, *, choosing: bool
+) -> tuple[Suite, Judge]:
     """What a candidate for this model is judged on and by; raises SuiteError, ModelError."""
     if floor == "equivalent" and card.family != "stable-diffusion":
         raise SuiteError(f"{card.name} has no prompts for a judge to compare with", "Use --floor faithful")
-    return suite or default_suite(card), open_judge(judge) if judge else default_judge(card, floor)
+    asked = suite or default_suite(card)
+    require_decidable(asked, floor, choosing=choosing)
+    return asked, open_judge(judge) if judge else default_judge(card, floor)
 
 
 def _signed(found: Verdict, reference: Path, suite: Suite, judge: Judge) -> Verdict:
@@ -105,14 +109,13 @@ def optimize(
 ) -> Bundle:
     """Writes the cheapest bundle of `model` that passes `floor` into `directory`, with its evidence.
 
-    `stock` measures the original as diffusers runs it, otherwise as a bundle. Raises ModelError, PlanError
-    (NothingPassesError), SuiteError, OSError; `directory` is then as it was.
+    `stock` measures the original as diffusers runs it, where diffusers can, otherwise as a bundle. Raises
+    ModelError, PlanError (NothingPassesError), SuiteError, OSError; `directory` is then as it was.
     """
     check_target(directory)
     report("opening the model", 0.0)
     store = _store(model)
-    asked, opened = _exam(store.model.card, floor, suite, judge)
-    require_decidable(len(asked.confirmation))
+    asked, opened = _exam(store.model.card, floor, suite, judge, choosing=True)
     report("probing the device", 0.0)
     store.root.mkdir(parents=True, exist_ok=True)
     with (
@@ -137,13 +140,27 @@ def optimize(
         cost = measure(aside)
         _require_within(cost, max_latency_s, max_memory_mib)
         report("measuring the original", 0.6)
-        original = measure_stock(model) if stock else measure(found.reference)
+        original, how = _measure_original(model, found.reference, stock)
         update = {"measurement": cost, "original": original, "verdict": found.verdict}
         bundle = Bundle.read(aside / MANIFEST).model_copy(update=update)
         bundle.save(aside / MANIFEST)
         report("writing the report", 0.9)
-        write_evidence(aside, found, "diffusers" if stock else "as a bundle")
+        write_evidence(aside, found, how)
     return bundle
+
+
+def _measure_original(model: str | Path, reference: Path, stock: bool) -> tuple[Measurement, str]:
+    """What the original costs, and in words on what that was measured.
+
+    The search is not lost where the stock pipeline fails: it takes class 1000 for "no class" whatever the
+    model's classes, and may need more memory than there is.
+    """
+    if not stock:
+        return measure(reference), "as an fp32 bundle"
+    try:
+        return measure_stock(model), "with diffusers"
+    except BurnishError as error:
+        return measure(reference), f"as an fp32 bundle, since diffusers failed ({error.remedy[:100]})"
 
 
 def _require_within(cost: Measurement, max_latency_s: float | None, max_memory_mib: float | None) -> None:
@@ -234,7 +251,7 @@ def gate(
     """
     candidate = Pipeline(bundle)
     base = Pipeline(_as_bundle(against))
-    asked, opened = _exam(base.bundle.model, floor, suite, judge)
+    asked, opened = _exam(base.bundle.model, floor, suite, judge, choosing=False)
     texts = [p.prompt for p in asked.confirmation]
     reference = _drawn(base, asked, "original", report)
     ours = _drawn(candidate, asked, "candidate", report)
@@ -287,10 +304,10 @@ def _drawn(
     pipeline: Pipeline, suite: Suite, name: str, report: Callable[[str, float], None]
 ) -> list[Pictures]:
     """The pictures of a suite's confirmation prompts."""
-    return draw(
+    return draw_part(
         pipeline,
-        suite.confirmation,
-        suite.seeds,
+        suite,
+        "confirmation",
         progress=lambda done, of: report(f"{name}'s pictures {done}/{of}", done / of),
     )
 

@@ -57,7 +57,18 @@ REFUSED: dict[str, tuple[str, str]] = {
     "latency without unit": ("optimize {model} --max-latency 2", "'2' is no duration"),
     "time limit in words": ("optimize {model} --time-limit soon --judge {clip}", "'soon' is no duration"),
     "suite of optimize": ("optimize {model} --suite {file}", "is not JSON"),
-    "suite too small": ("optimize {model} --judge {clip} --suite {suite}", "Use 59 or more"),
+    "suite too small": ("optimize {model} --floor faithful --suite {suite}", "Use 59 or more"),
+    "suite of one seed": ("optimize {model} --judge {clip} --suite {suite}", "Use two seeds or more"),
+    "where the shell is": (
+        "optimize {model} --plan {plan} -o .",
+        "cannot be replaced as a whole. Use bundle",
+    ),
+    "field of a plan": (
+        "optimize {model} --plan {misspelt}",
+        "num_inference_step: Extra inputs are not permitted. The nearest field is num_inference_steps",
+    ),
+    "scheduler of a plan": ("optimize {model} --plan {euler}", "the nearest are EulerDiscreteScheduler"),
+    "no PNG": ("generate {sd} a -o a.jpg", "Pictures are PNG: -o a.png"),
     "a judge of icons": ("optimize {model}", "Give --judge DIR"),
     "a judge of icons for a gate": ("gate {sd} --against {sd}", "Give --judge DIR"),
     "no text to judge by": ("optimize {ddpm_model}", "has no prompts for a judge"),
@@ -99,6 +110,8 @@ def places(
     (root / "pictures" / "precious").write_text("precious")
     (root / "suite.json").write_text('{"name": "s", "selection": [], "confirmation": []}')
     Plan(num_inference_steps=3).save(root / "plan.json")
+    (root / "misspelt.json").write_text('{"num_inference_step": 3}')
+    Plan(scheduler="EulerDiscrete").save(root / "euler.json")
     Image.fromarray(np.zeros((32, 32, 3), np.uint8)).save(root / "black.png")
     return {
         "sd": bundle(SD),
@@ -112,6 +125,8 @@ def places(
         "pictures": root / "pictures",
         "suite": root / "suite.json",
         "plan": root / "plan.json",
+        "misspelt": root / "misspelt.json",
+        "euler": root / "euler.json",
         "png": root / "black.png",
     }
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 
 from burnish.build import plan_program, reference_plan
 from burnish.core.plan import Plan, Precision
+from burnish.load import open_model
 from burnish.runtime import Pipeline
-from burnish.search.candidates import PRECISIONS, candidates, fewer_calls, precisions
+from burnish.search.candidates import SOLVERS, candidates, fewer_calls, precisions
 from burnish.search.costs import GraphSeconds, graph_seconds
+from tests import tiny_models
 from tests.conftest import DDPM, DIT, FAMILIES, SD, Bundles, Stores, device
 
 SECONDS = GraphSeconds(denoiser=2.0, other=10.0)
@@ -88,6 +91,14 @@ def test_latency_is_calls_times_seconds(store: Stores) -> None:
     assert SECONDS.latency_s(plan_program(store(SD).model, plan)) == pytest.approx(28.0)
 
 
-def test_every_precision_has_a_candidate_on_a_fast_device() -> None:
-    """The list of precisions runs from the cheapest to the one that is always there."""
-    assert PRECISIONS[-1] == "fp32"
+def test_a_model_whose_scheduler_clips_and_draws_noise_has_every_solver(tmp_path: Path) -> None:
+    """A DDPM as it is published: the reference is DDIM on its noise schedule, and nothing that is tried
+    draws noise of its own.
+    """
+    model = open_model(tiny_models.unconditional(tmp_path))
+    assert model.scheduler.config.clip_sample
+    reference = reference_plan(model)
+    assert reference.scheduler == "DDIMScheduler"
+    found = candidates(model, reference, {"fp32": SECONDS})
+    assert {c.plan.scheduler for c in found} == {*SOLVERS, "DDIMScheduler"}
+    assert not any(c.program.stochastic for c in found)

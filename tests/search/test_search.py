@@ -5,15 +5,18 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from burnish.build import GraphStore
 from burnish.core.evidence import Prompt, Suite
 from burnish.measure.judge import Judge, open_judge
 from burnish.runtime import Pipeline
 from burnish.search import Optimized, optimize
-from burnish.search.search import NothingPassesError, conditions_of
+from burnish.search.costs import GraphSeconds
+from burnish.search.search import Arena, NothingPassesError, conditions_of
 from tests.conftest import DDPM, SD, Stores, asked, device
 from tests.measure.conftest import write_clip
 
@@ -112,33 +115,58 @@ def test_the_control_stands_beside(found: Optimized) -> None:
     assert found.control.verdict.prompts == 61
 
 
+def again(store: GraphStore, judge: Judge, tmp_path: Path, **changes: Any) -> Optimized:
+    """The search of `found` once more."""
+    options = {"suite": NUMBERS, "judge": judge, "device": device(), "floor": "faithful"} | changes
+    return optimize(store, tmp_path / "bundle", scratch=tmp_path / "scratch", **options)
+
+
 def test_a_second_search_draws_the_references_pictures_no_more(
-    found: Optimized, store: Stores, judge: Judge, tmp_path: Path
+    found: Optimized, store: Stores, judge: Judge, tmp_path: Path, cache: Path
 ) -> None:
     """What an interrupted search left is used: no picture of the reference is written again."""
-    kept = store(DDPM).root
+    kept = cache / "burnish" / "pictures"
     before = {p: p.stat().st_mtime_ns for p in kept.rglob("*.npy")}
-    # Other tests keep pictures of the same model in the same store, under keys of their own.
+    # Other tests keep pictures of the same model in the same place, under keys of their own.
     assert len(before) >= len(NUMBERS.selection) + len(NUMBERS.confirmation)
     with pytest.raises(NothingPassesError):
-        optimize(
-            store(DDPM),
-            tmp_path / "bundle",
-            scratch=tmp_path,
-            suite=NUMBERS,
-            judge=judge,
-            device=device(),
-            floor="faithful",
-            time_limit_s=0,
-        )
+        again(store(DDPM), judge, tmp_path, time_limit_s=0)
     assert {p: p.stat().st_mtime_ns for p in kept.rglob("*.npy")} == before
+
+
+def test_an_interrupted_search_goes_on_where_it_stopped(
+    store: Stores, judge: Judge, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The plans that were judged before the interrupt are not drawn again, and nothing is left behind."""
+    own, tried, most = Arena.judged, list[Any](), [3]
+
+    def judged(arena: Arena, pipeline: Pipeline, count: int | None = None) -> Any:
+        if len(tried) == most[0]:
+            raise KeyboardInterrupt
+        tried.append((arena.part, pipeline.program.source, count))
+        return own(arena, pipeline, count)
+
+    monkeypatch.setattr(Arena, "judged", judged)
+    # Plans cost what their tables say, so that both searches try them in one order.
+    costs = GraphSeconds(denoiser=1.0, other=0.0)
+    monkeypatch.setattr(sys.modules["burnish.search.search"], "graph_seconds", lambda _: costs)
+    with pytest.raises(KeyboardInterrupt):
+        again(store(DDPM), judge, tmp_path)
+    first, notes = list(tried), store(DDPM).root / "notes"
+    assert len(list(notes.rglob("*.json"))) == 3
+    tried.clear()
+    most[0] = 1000
+    found = again(store(DDPM), judge, tmp_path)
+    assert found.verdict.outcome == "PASS"
+    assert not set(first) & set(tried)
+    assert not list(notes.rglob("*.json"))
 
 
 @pytest.mark.parametrize(
     ("limits", "words"),
     [
         ({"max_latency_s": 1e-9}, "no plan is within 1e-09 s"),
-        ({"time_limit_s": 0.0}, "none of the 0 plans tried passed"),
+        ({"time_limit_s": 0.0}, "the time was up before any plan was tried. Raise --time-limit"),
     ],
 )
 def test_nothing_passes(

@@ -29,15 +29,20 @@ from burnish.load import OpenedModel
 PROGRAM, STARTS, TOKENIZER = "program.json", "starts.json", "tokenizer.json"
 MOST_STARTS = 64  # image-to-image tables grow with the cube of the calls
 DEFAULT_STEPS, DEFAULT_GUIDANCE = 50, 7.5
+DETERMINISTIC = "DDIMScheduler"
 
 
 def reference_plan(model: OpenedModel) -> Plan:
     """The model with its own scheduler, 50 steps and guidance, as diffusers runs Stable Diffusion by default.
 
-    In fp32, and without the clipping that some schedulers do and no table has (decision 5).
+    In fp32, and without the clipping that some schedulers do and no table has (decision 5). Where its own
+    scheduler draws fresh noise at every step, DDIM on the same noise schedule (decision 10).
     """
     scale = {"unconditional": 1.0, "class-conditional": 4.0}.get(model.card.family, DEFAULT_GUIDANCE)
-    return Plan(num_inference_steps=DEFAULT_STEPS, guidance_scale=scale)
+    plan = Plan(num_inference_steps=DEFAULT_STEPS, guidance_scale=scale)
+    if not plan_program(model, plan).stochastic:
+        return plan
+    return plan.model_copy(update={"scheduler": DETERMINISTIC})
 
 
 def plan_program(model: OpenedModel, plan: Plan, start: int = 0) -> Program:
@@ -46,17 +51,30 @@ def plan_program(model: OpenedModel, plan: Plan, start: int = 0) -> Program:
     return guidance.apply(solver.read(model.scheduler, plan, start), plan, model.card)
 
 
-def plan_starts(model: OpenedModel, plan: Plan, calls: int) -> tuple[Program, ...]:
-    """The image-to-image tables from each later row on; none where the scheduler has none, or too many."""
-    if calls > MOST_STARTS or calls != plan.num_inference_steps:
+def plan_starts(model: OpenedModel, plan: Plan, whole: Program) -> tuple[Program, ...]:
+    """The image-to-image tables from each later step on; none where the scheduler has none, or too many.
+
+    Each is guided as the end of the whole table is: what is guided depends on how much noise is left.
+    """
+    if whole.calls > MOST_STARTS:
         return ()
+    starts = []
     with contextlib.suppress(ProgramError):
-        return tuple(plan_program(model, plan, start) for start in range(1, calls))
+        for step in range(1, plan.num_inference_steps):
+            start = plan_program(model, plan, step)
+            starts.append(start.model_copy(update={"guidance": whole.guidance[-start.calls :]}))
+        return tuple(starts)
     return ()
 
 
 def check_target(directory: Path) -> None:
-    """Raises BundleError where a bundle would take the place of what is no bundle."""
+    """Raises BundleError where a bundle would take the place of what is no bundle, or cannot be put there."""
+    whole = directory.resolve()
+    if whole == Path.cwd() or whole.is_mount():
+        raise BundleError(f"{directory} cannot be replaced as a whole", f"Use {directory / 'bundle'}")
+    nearest = next(p for p in whole.parents if p.exists())
+    if not (nearest.is_dir() and os.access(nearest, os.W_OK)):
+        raise BundleError(f"nothing can be written in {nearest}", "Choose another directory")
     taken = directory.exists() and (not directory.is_dir() or any(directory.iterdir()))
     if taken and not (directory / MANIFEST).is_file():
         raise BundleError(f"{directory} is there and is no bundle", "Choose another directory")
@@ -79,7 +97,7 @@ def build(
     check_target(directory)
     check_plan(plan, store.model.card, device)
     program = plan_program(store.model, plan)
-    starts = plan_starts(store.model, plan, program.calls)
+    starts = plan_starts(store.model, plan, program)
     with directory_aside(directory) as aside:
         graphs = _graphs(store, plan, program, aside, conditions or Conditions())
         program.save(aside / PROGRAM)

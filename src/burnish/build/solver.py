@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 from functools import lru_cache
 from typing import Any
@@ -19,13 +20,12 @@ NOT_LINEAR = {"clip_sample": False, "thresholding": False}
 
 def scheduler_of(own: Any, plan: Plan) -> Any:
     """The diffusers scheduler a plan asks for, with the model's own noise schedule; raises ProgramError."""
-    changes: dict[str, Any] = {key: value for key, value in NOT_LINEAR.items() if own.config.get(key)}
-    if plan.timestep_spacing:
-        changes["timestep_spacing"] = plan.timestep_spacing
-    name = plan.scheduler or type(own).__name__
-    if not plan.scheduler and not changes:
+    clips = {key: False for key in NOT_LINEAR if own.config.get(key)}
+    changes = {"timestep_spacing": plan.timestep_spacing} if plan.timestep_spacing else {}
+    if not plan.scheduler and not clips and not changes:
         return own
-    return make_scheduler(name, own.config, **changes)
+    # In the config, not as a change: most solvers have no such setting, and leave it out.
+    return make_scheduler(plan.scheduler or type(own).__name__, {**own.config, **clips}, **changes)
 
 
 def read(own: Any, plan: Plan, start: int = 0) -> Program:
@@ -47,8 +47,10 @@ def _read(name: str, config: str, num_inference_steps: int, start: int) -> Progr
 
 
 def _refusal(plan: Plan, card: ModelCard, device: Device | None) -> str:
-    if plan.scheduler and plan.scheduler not in scheduler_names():
-        return f"diffusers has no scheduler {plan.scheduler!r}"
+    names = scheduler_names()
+    if plan.scheduler and plan.scheduler not in names:
+        near = difflib.get_close_matches(plan.scheduler, names, n=3, cutoff=0.4)
+        return f"diffusers has no scheduler {plan.scheduler!r}; the nearest are {', '.join(near or names)}"
     return ""
 
 

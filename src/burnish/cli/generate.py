@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from burnish.cli.console import say
+from burnish.cli.console import print_json, say
 from burnish.core.errors import RequestError
 
 
@@ -25,8 +25,11 @@ def command(
     mask: Annotated[Path | None, typer.Option(help="White where the picture may change.")] = None,
     strength: Annotated[float, typer.Option(help="How much of --image to change, 0 to 1.")] = 0.8,
     output: Annotated[Path, typer.Option("-o", help="File; of several, -1, -2, ...")] = Path("picture.png"),
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Make pictures."""
+    if output.suffix.lower() not in ("", ".png"):
+        raise RequestError(f"{output} does not end in .png", f"Pictures are PNG: -o {output.stem}.png")
     # OpenVINO imports its converter, with telemetry and TLS, unless there is none; a bundle needs none.
     sys.modules.setdefault("openvino.tools.ovc", None)  # type: ignore[arg-type]  # as the import system reads it
     from burnish.cli.pictures import read_mask, read_picture, write_png
@@ -51,9 +54,14 @@ def command(
         strength=strength,
     )
     pictures = pipeline.generate(request)
+    written = []
     for k, picture in enumerate(pictures):
         path = (
             output if num_images == 1 else output.with_name(f"{output.stem}-{k + 1}{output.suffix or '.png'}")
         )
         write_png(path, picture, {"prompt": prompt or "", "seed": str(seed + k), "model": card.name})
-        typer.echo(path)
+        written.append({"path": str(path), "seed": seed + k})
+        if not as_json:
+            typer.echo(path)
+    if as_json:
+        print_json({"prompt": prompt, "pictures": written})

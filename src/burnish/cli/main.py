@@ -33,9 +33,9 @@ def _no_options() -> None:
 
 def run() -> None:
     """The entry point: a BurnishError is one line and exit code 2; an interrupt is 130."""
-    quiet_libraries()
-    app = verbs("".join(sys.argv[1:2]))
     try:
+        quiet_libraries()
+        app = verbs("".join(sys.argv[1:2]))
         code = app(standalone_mode=False)  # typer.Exit comes back as its code, an interrupt as 130
         if code == INTERRUPTED:
             raise KeyboardInterrupt

@@ -59,20 +59,21 @@ def command(
     if as_json:
         print_json(bundle)
         return
-    print_table(comparison("original (diffusers)" if stock else "original (fp32 bundle)", bundle))
+    print_table(comparison(bundle))
     if bundle.verdict is not None:
         print_verdict(bundle.verdict)
     say(f"Bundle: {output}   Report: {output / 'evidence' / 'report.html'}")
 
 
-def comparison(name: str, bundle: Bundle) -> Table:
+def comparison(bundle: Bundle) -> Table:
     """What the original costs, what the optimized costs, how many times less, and how good it is."""
     from rich.table import Table
 
     original, ours, verdict = bundle.original, bundle.measurement, bundle.verdict
     if original is None or ours is None or verdict is None:
         raise BundleError("the bundle holds no evidence", "burnish optimize MODEL -o DIR")
-    table = Table("", name, "optimized", "ratio")
+    stock = original.bundle == bundle.model.digest
+    table = Table("", f"original ({'diffusers' if stock else 'fp32 bundle'})", "optimized", "ratio")
     table.add_row("plan", "as published", bundle.plan.describe())
     rows: tuple[tuple[str, Callable[[float], str], float, float], ...] = (
         ("denoiser calls", "{:.0f}".format, original.calls, ours.calls),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
 from pydantic import Field, FiniteFloat, model_validator
 
@@ -23,10 +23,12 @@ class Prompt(Part):
 class Suite(Value):
     """Prompts, each with the same number of seeds; selection chooses, confirmation judges."""
 
+    remedy: ClassVar[str] = "Correct the suite; the cookbook's page on guarding a change has one"
+
     name: str
     selection: tuple[Prompt, ...]
     confirmation: tuple[Prompt, ...]
-    seeds: tuple[int, ...] = (0,)
+    seeds: tuple[int, ...] = Field(default=(0,), min_length=1)
 
     @model_validator(mode="after")
     def _distinct(self) -> Self:
@@ -74,7 +76,8 @@ class Verdict(Value):
     advisory: dict[str, float] = Field(default_factory=dict)
     prompts: int = 0
     seeds: int = 0
-    reference: str = ""  # sha256 of the reference's files
+    candidate: str = ""  # identity of the bundle that was judged
+    reference: str = ""  # identity of the bundle that it was compared with
     suite: str = ""  # sha256 of the suite
     judge: str = ""  # sha256 of the judge's weights
 
@@ -85,8 +88,8 @@ class Quality(Value):
     Against a reference, pairs of pictures are compared too. Nothing is judged: that is the gate's.
     """
 
-    bundle: str  # sha256 of its manifest
-    against: str = ""  # of the reference's manifest; "" where there is none
+    bundle: str  # its identity
+    against: str = ""  # the reference's; "" where there is none
     suite: str  # sha256 of the suite
     judge: str  # sha256 of the judge's weights
     metrics: dict[str, Interval]
@@ -94,9 +97,9 @@ class Quality(Value):
 
 
 class Measurement(Value):
-    """Costs of making pictures with one bundle on one machine, per image unless it says otherwise."""
+    """Costs of making pictures on one machine, per image unless it says otherwise."""
 
-    bundle: str
+    bundle: str  # its identity, or the digest of the model where diffusers ran it
     batch: int = 1
     calls: int = 0
     passes: int = 0

@@ -7,7 +7,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 MAX_TEXT_BYTES = 64 << 20
@@ -49,19 +49,36 @@ def directory_aside(path: Path) -> Iterator[Path]:
     try:
         yield aside
         if path.exists():
-            old = Path(tempfile.mkdtemp(prefix=f".{path.name}.old.", dir=path.parent))
-            path.replace(old / path.name)
-            try:
-                aside.replace(path)
-            except BaseException:
-                (old / path.name).replace(path)
-                old.rmdir()
-                raise
-            shutil.rmtree(old)
+            _take_place(aside, path)
         else:
             aside.replace(path)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
+
+
+def _take_place(aside: Path, path: Path) -> None:
+    """Puts `aside` where the directory `path` is; raises OSError, leaving `path` as it was."""
+    old = Path(tempfile.mkdtemp(prefix=f".{path.name}.old.", dir=path.parent))
+    try:
+        path.replace(old / path.name)
+        try:
+            aside.replace(path)
+        except BaseException:
+            (old / path.name).replace(path)
+            raise
+    except BaseException:
+        old.rmdir()
+        raise
+    shutil.rmtree(old)
+
+
+def make_room(root: Path, most_bytes: int) -> None:
+    """Removes the least recently used folders of `root`, until the rest is within `most_bytes`."""
+    with suppress(OSError):
+        for folder in sorted(root.iterdir(), key=lambda f: f.stat().st_mtime, reverse=True):
+            most_bytes -= sum(p.stat().st_size for p in folder.rglob("*") if p.is_file())
+            if most_bytes < 0:
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def digest(path: Path) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -18,6 +18,8 @@ class Plan(Value):
     `guidance_interval` is the part of the calls, in order, that are guided: (0, 1) is all of them;
     the others run the conditional pass alone. `timestep_spacing` "" keeps the scheduler's own.
     """
+
+    remedy: ClassVar[str] = "Correct the plan; the cookbook's page on your own model has one"
 
     scheduler: str = ""
     timestep_spacing: Literal["", "leading", "trailing", "linspace"] = ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 import re
 from pathlib import Path
@@ -27,6 +28,7 @@ class Value(Part):
     """A value that is a file of its own: it carries a schema version, and is saved and read whole."""
 
     version: ClassVar[int] = 1
+    remedy: ClassVar[str] = "Build it again"  # for a file of this kind that cannot be read
     schema_version: int = Field(default=1)
 
     def save(self, path: Path) -> None:
@@ -42,7 +44,7 @@ class Value(Part):
         except FileNotFoundError:
             raise BundleError(f"{path} does not exist", "Check the path, or build it again") from None
         except (RecursionError, ValueError) as error:  # too deep; not UTF-8, not JSON, too many digits
-            raise BundleError(f"{path} is not JSON: {error}", "Build it again") from None
+            raise BundleError(f"{path} is not JSON: {error}", cls.remedy) from None
         if isinstance(data, dict) and data.get("schema_version", 1) != cls.version:
             raise BundleError(
                 f"{path} has schema version {data['schema_version']}, this program reads {cls.version}",
@@ -53,4 +55,7 @@ class Value(Part):
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(str(part) for part in first["loc"]) or "the whole"
-            raise BundleError(f"{path}: {where}: {first['msg']}", "Build it again") from None
+            near = difflib.get_close_matches(str(first["loc"][-1]) if first["loc"] else "", cls.model_fields)
+            meant = near and first["type"] == "extra_forbidden"
+            remedy = f"The nearest field is {near[0]}" if meant else cls.remedy
+            raise BundleError(f"{path}: {where}: {first['msg']}", remedy) from None

@@ -6,7 +6,10 @@ every shape static before it compiles.
 
 from __future__ import annotations
 
+import errno
 import logging
+import os
+import shutil
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,6 +25,8 @@ from torch import Tensor, nn
 from burnish.core.bundle import Role
 from burnish.graphs.normalization import decompose_group_norms
 from burnish.load import OpenedModel
+
+LITTLE_ROOM = 16 << 20  # bytes; a graph's file is cut off when less than one more write is left
 
 
 class TextEncoder(nn.Module):
@@ -275,5 +280,10 @@ def lower(capture: Capture) -> Any:
 
 
 def save(model: Any, path: Path, *, half: bool) -> None:
-    """Writes the IR; `half` keeps weights as fp16 on disk."""
-    ov.save_model(model, path, compress_to_fp16=half)
+    """Writes the IR; `half` keeps weights as fp16 on disk. Raises OSError where the disk is full."""
+    try:
+        ov.save_model(model, path, compress_to_fp16=half)
+    except RuntimeError as error:  # all that OpenVINO says is "iostream error"
+        if shutil.disk_usage(path.parent).free > LITTLE_ROOM:
+            raise
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path)) from error

@@ -76,7 +76,7 @@ def measure_in_process(
     """Runs a command in a fresh process and says what the whole of it cost.
 
     `peak_mib` is its own, whatever this process holds (see `launch`); a floor of some 10 MiB remains. Raises
-    BurnishError, with the end of what it wrote to standard error, where it does not start or does not exit
+    BurnishError, with the last line that it wrote to standard error, where it does not start or does not exit
     with 0, and where it takes longer than `timeout_s`.
     """
     reader, writer = os.pipe()
@@ -92,7 +92,8 @@ def measure_in_process(
     result: dict[str, Any] = json.loads(answer) if answer else {"error": "it was stopped"}
     problem = result.get("error") or (result["status"] and f"it exited with {result['status']}")
     if problem:
-        raise BurnishError(f"{argv[0]} did not run: {problem}", errors[-2000:].strip())
+        said = [line.strip() for line in errors.splitlines() if line.strip()]
+        raise BurnishError(f"{argv[0]} did not run: {problem}", said[-1][:500] if said else "")
     return ProcessCost(result["latency_s"], result["cpu_s"], result["peak_mib"], output)
 
 

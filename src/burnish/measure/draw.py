@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
 from burnish.core.errors import PromptCutWarning, SuiteError
-from burnish.core.evidence import Prompt
+from burnish.core.evidence import Prompt, Suite
+from burnish.core.files import cache_directory, digest_text, make_room
 from burnish.core.model import ModelCard
 from burnish.measure.pictures import Pictures
 from burnish.runtime import Pipeline, Request
+from burnish.runtime.compiled import engine
 
+MOST_BYTES = 2 << 30  # of kept pictures in all; the least recently used go first
 BATCH = 8  # pictures a call; more gains little on a CPU and costs memory
+Part = Literal["selection", "confirmation"]
 Progress = Callable[[int, int], None]  # pictures done, pictures in all
 
 
@@ -66,6 +72,19 @@ def draw(
         if progress is not None:
             progress(len(found) * len(seeds), len(prompts) * len(seeds))
     return [found[k] for k in range(len(prompts))]
+
+
+def draw_part(
+    pipeline: Pipeline, suite: Suite, part: Part, progress: Progress | None = None
+) -> list[Pictures]:
+    """The pictures of a part of a suite, those kept that an earlier run of the very same drew here."""
+    root = cache_directory() / "pictures"
+    asked = [suite.model_dump_json(include={part, "seeds"}), pipeline.program.model_dump_json()]
+    whole = json.dumps([asked, pipeline.bundle.files, engine()], sort_keys=True)
+    keep = root / digest_text(whole)[:24]
+    drawn = draw(pipeline, getattr(suite, part), suite.seeds, keep=keep, progress=progress)
+    make_room(root, MOST_BYTES)
+    return drawn
 
 
 def _save(path: Path, pictures: Pictures) -> None:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from burnish.core.errors import SuiteError
-from burnish.core.evidence import Check, Interval, Outcome, Verdict
+from burnish.core.evidence import Check, Interval, Outcome, Suite, Verdict
 from burnish.core.plan import Floor
 from burnish.measure.controls import Control
 from burnish.measure.interval import mean_interval, prompts_to_decide, prompts_to_decide_rate, rate_interval
@@ -80,14 +80,26 @@ def verdict(
     )
 
 
-def require_decidable(prompts: int) -> None:
-    """Raises SuiteError where so few prompts could never bring a PASS, however good the candidate."""
-    if prompts == 0 or decide(rate_interval(0, prompts), BROKEN_BOUND, "lower") != "PASS":
-        needed = prompts_to_decide_rate(0, max(1, prompts), BROKEN_BOUND)
+def require_decidable(suite: Suite, floor: Floor, *, choosing: bool) -> None:
+    """Raises SuiteError where a suite could never bring a PASS, however good the candidate.
+
+    `choosing` asks for what a search needs too: prompts to choose plans on, and enough to confirm one.
+    """
+    if floor == "equivalent" and len(suite.seeds) < 2:
+        raise SuiteError(f"{floor} needs to know what a new seed changes", "Use two seeds or more")
+    if len(suite.confirmation) < 2:
+        raise SuiteError(f"{len(suite.confirmation)} confirmation prompts have no interval", "Use 59 or more")
+    if not choosing:
+        return
+    prompts = len(suite.confirmation)
+    if decide(rate_interval(0, prompts), BROKEN_BOUND, "lower") != "PASS":
+        needed = prompts_to_decide_rate(0, prompts, BROKEN_BOUND)
         raise SuiteError(
             f"{prompts} prompts to confirm on cannot show that fewer than {100 * BROKEN_BOUND:g} % break",
             f"Use {needed} or more",
         )
+    if len(suite.selection) < 2:
+        raise SuiteError(f"{len(suite.selection)} selection prompts choose no plan", "Use two or more")
 
 
 def worst(checks: Sequence[Check]) -> Outcome:

@@ -90,6 +90,7 @@ SUBJECTS = [
     "a cactus",
     "a shark",
     "a garden gate",
+    "a kite",
 ]
 
 

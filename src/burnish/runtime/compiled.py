@@ -10,19 +10,22 @@ from __future__ import annotations
 import json
 import mmap
 import shutil
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from threading import Event, Thread
 from typing import Any, NamedTuple
 
 import numpy as np
 import openvino as ov
 
-from burnish.core.files import cache_directory, digest_text, directory_aside
+from burnish.core.files import cache_directory, digest_text, directory_aside, make_room
 
 Options = dict[str, Any]
 Shapes = dict[str, tuple[int, ...]]
 DEVICE = "CPU"
 MOST_BYTES = 8 << 30  # kept in all; the least recently used go first
+GIVE_BACK_S = 0.01
 HEADER_BYTES = 4096  # what is kept begins with a line of XML, then comes what the plugin exported
 
 
@@ -48,15 +51,21 @@ def compiled(core: ov.Core, path: Path, shapes: Shapes, options: Options, identi
         with suppress(OSError):
             with directory_aside(folder) as aside:
                 model = core.compile_model(graph, DEVICE, {**options, "CACHE_DIR": str(aside)})
-            _make_room(folder.parent)
+            make_room(folder.parent, MOST_BYTES)
             return Compiled(model)
     return Compiled(core.compile_model(graph, DEVICE, options))
 
 
+def engine(core: ov.Core | None = None) -> list[object]:
+    """What computes here: another processor or another release may round otherwise."""
+    asked = core or ov.Core()
+    machine = [asked.get_property(DEVICE, p) for p in ("FULL_DEVICE_NAME", "OPTIMIZATION_CAPABILITIES")]
+    return [*machine, ov.get_version()]
+
+
 def _folder(core: ov.Core, shapes: Shapes, options: Options, identity: str) -> Path:
     """Named by everything that the compiled graph depends on."""
-    machine = [core.get_property(DEVICE, p) for p in ("FULL_DEVICE_NAME", "OPTIMIZATION_CAPABILITIES")]
-    whole = json.dumps([identity, shapes, options, machine, ov.get_version()], sort_keys=True)
+    whole = json.dumps([identity, shapes, options, engine(core)], sort_keys=True)
     return cache_directory() / "compiled" / digest_text(whole)[:24]
 
 
@@ -67,22 +76,36 @@ def _kept(core: ov.Core, folder: Path, options: Options) -> Compiled | None:
             with path.open("rb") as file:
                 pages = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
             data = np.frombuffer(pages, dtype=np.uint8, offset=pages.find(b"\n", 0, HEADER_BYTES) + 1)
-            model = core.import_model(ov.Tensor(data, ov.Shape([data.size]), ov.Type.u8), DEVICE, options)
+            with _giving_back(pages):
+                model = core.import_model(ov.Tensor(data, ov.Shape([data.size]), ov.Type.u8), DEVICE, options)
             folder.touch()
         except (OSError, RuntimeError, ValueError):  # cut short, or of a version whose header differs
             shutil.rmtree(folder, ignore_errors=True)
             return None
-        if hasattr(mmap, "MADV_DONTNEED"):
-            pages.madvise(mmap.MADV_DONTNEED)  # what is asked for again is read from the file again
         return Compiled(model, pages)
     return None
 
 
-def _make_room(root: Path) -> None:
-    """Removes the least recently used of what is kept, until the rest is within MOST_BYTES."""
-    left = MOST_BYTES
-    with suppress(OSError):
-        for folder in sorted(root.iterdir(), key=lambda f: f.stat().st_mtime, reverse=True):
-            left -= sum(p.stat().st_size for p in folder.rglob("*") if p.is_file())
-            if left < 0:
-                shutil.rmtree(folder, ignore_errors=True)
+@contextmanager
+def _giving_back(pages: mmap.mmap) -> Iterator[None]:
+    """Keeps a mapping's pages from staying in memory within it, and leaves none behind.
+
+    The plugin packs each weight into memory of its own and never looks back; what it did look at again would
+    be read from the file again.
+    """
+    done = Event()
+
+    def give() -> None:
+        while not done.wait(GIVE_BACK_S):
+            pages.madvise(mmap.MADV_DONTNEED)
+
+    giver = Thread(target=give, daemon=True)
+    if hasattr(mmap, "MADV_DONTNEED"):
+        giver.start()
+    try:
+        yield
+    finally:
+        done.set()
+        if giver.ident is not None:
+            giver.join()
+            pages.madvise(mmap.MADV_DONTNEED)

@@ -52,7 +52,10 @@ def candidates(
     guided = reference.guidance_scale != 1.0
     found = []
     for solver, steps, interval, precision in product(
-        (*SOLVERS, ""), STEPS, INTERVALS if guided else INTERVALS[-1:], seconds
+        dict.fromkeys((*SOLVERS, reference.scheduler)),
+        STEPS,
+        INTERVALS if guided else INTERVALS[-1:],
+        seconds,
     ):
         plan = reference.model_copy(
             update={

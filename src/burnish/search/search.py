@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache, partial
 from itertools import islice
@@ -13,19 +15,20 @@ from pathlib import Path
 
 from burnish.build import GraphStore, build, plan_program, reference_plan
 from burnish.build.calibration import Conditions
-from burnish.core.errors import PlanError
+from burnish.core.errors import BundleError, PlanError
 from burnish.core.evidence import Check, Suite, Verdict
 from burnish.core.files import digest_text
 from burnish.core.model import Device
 from burnish.core.plan import Floor, Plan, Precision
 from burnish.measure.controls import Control, planted
 from burnish.measure.cost import measure_cold
-from burnish.measure.draw import draw
+from burnish.measure.draw import Part, draw, draw_part
 from burnish.measure.gate import NEWLY_BROKEN, verdict
 from burnish.measure.judge import Judge
 from burnish.measure.pictures import Pictures
 from burnish.measure.scores import Scores, score
 from burnish.runtime import Pipeline
+from burnish.runtime.compiled import engine
 from burnish.search.candidates import Candidate, candidates, fewer_calls, precisions
 from burnish.search.costs import GraphSeconds, graph_seconds
 
@@ -72,7 +75,7 @@ class Arena:
     """A reference's pictures and scores on one part of a suite, against which plans are judged."""
 
     suite: Suite
-    part: str
+    part: Part
     judge: Judge
     floor: Floor
     pictures: list[Pictures]
@@ -92,19 +95,15 @@ class Arena:
 
 
 def make_arena(
-    suite: Suite, part: str, judge: Judge, floor: Floor, reference: Pipeline, keep: Path, report: Report
+    suite: Suite, part: Part, judge: Judge, floor: Floor, reference: Pipeline, report: Report
 ) -> Arena:
     """Draws the reference's pictures (what an earlier run drew stays) and scores them and the controls."""
-    prompts = getattr(suite, part)
-    texts = [p.prompt for p in prompts]
-    asked = suite.model_dump_json() + part + reference.program.model_dump_json()
-    key = digest_text(asked + json.dumps(reference.bundle.files, sort_keys=True))[:16]
-    pictures = draw(
+    texts = [p.prompt for p in getattr(suite, part)]
+    pictures = draw_part(
         reference,
-        prompts,
-        suite.seeds,
-        keep=keep / key,
-        progress=lambda done, of: report(f"original's {part} pictures {done}/{of}", done / of),
+        suite,
+        part,
+        lambda done, of: report(f"original's {part} pictures {done}/{of}", done / of),
     )
     return Arena(
         suite=suite,
@@ -133,9 +132,10 @@ def optimize(
 ) -> Optimized:
     """Leaves the cheapest bundle that passes `floor` in `directory`: the very one that was judged.
 
-    What else is built, the original among it, goes to `scratch`, a folder of this search alone; the
-    original's pictures stay in the store for the next. Raises NothingPassesError when no plan within the
-    budget passes, ModelError and PlanError as `build` does; what is in `directory` is then of no use.
+    What else is built, the original among it, goes to `scratch`, a folder of this search alone. The
+    original's pictures stay for the next search; an interrupted one goes on where it stopped. Raises
+    NothingPassesError when no plan within the budget passes, ModelError and PlanError as `build` does; what
+    is in `directory` is then of no use.
     """
     plan = reference_plan(store.model)
     report("building the original as a bundle", 0.0)
@@ -147,13 +147,11 @@ def optimize(
         seconds = _lean(seconds, benches, max_memory_mib)
     most = max_latency_s if max_latency_s is not None else math.inf
     plans = [c for c in candidates(store.model, plan, seconds) if c.latency_s <= most]
-    keep = store.root / "pictures"
-    arena = partial(
-        make_arena, suite, judge=judge, floor=floor, reference=reference, keep=keep, report=report
-    )
+    arena = partial(make_arena, suite, judge=judge, floor=floor, reference=reference, report=report)
+    notes = _notes(store, suite, judge, floor, reference)
     confirmation = cache(partial(arena, "confirmation"))  # drawn only once a plan has got so far
     trials: list[Trial] = []
-    chosen = _chosen(plans, benches, arena("selection"), trials, time_limit_s, report)
+    chosen = _chosen(plans, benches, arena("selection"), trials, time_limit_s, notes, report)
     for found in islice(chosen, CONFIRMATIONS):
         ground = confirmation()
         report(f"building {found.plan.describe()}", 0.0)
@@ -161,6 +159,7 @@ def optimize(
         answer, drawn = ground.judged(Pipeline(directory, verify=False))
         trials.append(Trial(candidate=found, stage="confirmation", verdict=answer))
         if answer.outcome == "PASS":
+            shutil.rmtree(notes, ignore_errors=True)
             return Optimized(
                 reference=scratch / "reference",
                 suite=suite,
@@ -171,7 +170,14 @@ def optimize(
                 seconds=seconds,
                 control=_control(store, plan, found, reference, ground),
             )
+    shutil.rmtree(notes, ignore_errors=True)
     raise _nothing(plans, trials, max_latency_s, floor)
+
+
+def _notes(store: GraphStore, suite: Suite, judge: Judge, floor: Floor, reference: Pipeline) -> Path:
+    """Where a search that is interrupted leaves what it knows of plans; one that ends leaves nothing."""
+    asked = [suite.model_dump_json(), judge.digest, floor, reference.program.model_dump_json()]
+    return store.root / "notes" / digest_text(json.dumps([asked, reference.bundle.files]))[:24]
 
 
 def conditions_of(suite: Suite) -> Conditions:
@@ -215,6 +221,7 @@ def _chosen(
     selection: Arena,
     trials: list[Trial],
     time_limit_s: float,
+    notes: Path,
     report: Report,
 ) -> Iterator[Candidate]:
     """The plans that pass on the selection prompts, cheapest first, until the time is up."""
@@ -223,17 +230,29 @@ def _chosen(
         if time.monotonic() > deadline:
             return
         report(f"trying {found.plan.describe()}", number / len(plans))
-        if _selected(found, benches[found.plan.precision].with_program(found.program), selection, trials):
+        bench = benches[found.plan.precision].with_program(found.program)
+        if _selected(found, partial(_judged, bench, selection, notes), trials):
             yield found
 
 
-def _selected(found: Candidate, bench: Pipeline, arena: Arena, trials: list[Trial]) -> bool:
+def _judged(bench: Pipeline, arena: Arena, notes: Path, count: int | None = None) -> Verdict:
+    """The verdict on the first `count` prompts, from the notes where an interrupted search had reached it."""
+    whole = [bench.program.model_dump_json(), bench.bundle.files, count, engine()]
+    path = notes / f"{digest_text(json.dumps(whole, sort_keys=True))[:24]}.json"
+    with suppress(BundleError):
+        return Verdict.read(path)
+    answer, _ = arena.judged(bench, count)
+    answer.save(path)
+    return answer
+
+
+def _selected(found: Candidate, judged: Callable[..., Verdict], trials: list[Trial]) -> bool:
     """Whether a plan survives the screen and passes on the selection; every answer is kept."""
-    answer, _ = arena.judged(bench, SCREEN)
+    answer = judged(count=SCREEN)
     if any(check.outcome == "FAIL" for check in answer.checks):
         trials.append(Trial(candidate=found, stage="screen", verdict=answer))
         return False
-    answer, _ = arena.judged(bench)
+    answer = judged()
     trials.append(Trial(candidate=found, stage="selection", verdict=answer))
     return all(check.outcome == "PASS" or _only_rare(check) for check in answer.checks)
 
@@ -259,7 +278,11 @@ def _nothing(
 ) -> NothingPassesError:
     if not plans:
         return NothingPassesError(f"no plan is within {max_latency_s} s a picture", "Raise --max-latency", ())
-    tried = f"none of the {len({t.candidate.plan for t in trials})} plans tried passed {floor}"
+    tried = len({t.candidate.plan for t in trials})
+    if tried == 0:
+        return NothingPassesError("the time was up before any plan was tried", "Raise --time-limit", ())
     return NothingPassesError(
-        tried, "Raise --max-latency or the time limit, or use more prompts", tuple(trials)
+        f"none of the {tried} plans tried passed {floor}",
+        "Raise --max-latency or the time limit, or use more prompts",
+        tuple(trials),
     )
