@@ -18,6 +18,7 @@ from diffusers.pipelines.dit import pipeline_dit
 from diffusers.schedulers import scheduling_ddpm
 
 from burnish.build import GraphStore, build, check_plan, plan_program
+from burnish.build.assemble import plan_starts
 from burnish.build.calibration import Conditions
 from burnish.core.bundle import MANIFEST, Bundle
 from burnish.core.errors import BundleError, PlanError
@@ -286,3 +287,14 @@ def test_building_leaves_the_models_tokenizer_as_it_was(store: Stores, tmp_path:
     before = tokenizer.backend_tokenizer.to_str()
     build(store(SD), Plan(num_inference_steps=3), tmp_path / "bundle")
     assert tokenizer.backend_tokenizer.to_str() == before
+
+
+@pytest.mark.parametrize("interval", [(0.0, 0.75), (0.5, 1.0)])
+def test_image_to_image_is_guided_where_the_whole_table_is(
+    interval: tuple[float, float], store: Stores
+) -> None:
+    """Each start table ends as the whole table ends, guidance included."""
+    plan = PLAN.model_copy(update={"guidance_interval": interval})
+    whole = plan_program(store(SD).model, plan)
+    starts = plan_starts(store(SD).model, plan, whole)
+    assert [s.guidance for s in starts] == [whole.guidance[k:] for k in range(1, STEPS)]

@@ -50,7 +50,10 @@ REFUSED: dict[str, tuple[str, str]] = {
     "measure nothing": ("measure nowhere", "nowhere is no bundle"),
     "gate nothing": ("gate nowhere --against {sd}", "nowhere is no bundle"),
     "gate against nothing": ("gate {sd} --against nowhere --judge {clip}", "nowhere is neither"),
-    "gate without a judge": ("gate {sd} --against {sd} --judge nowhere", "nowhere/config.json"),
+    "gate without a judge": (
+        "gate {sd} --against {sd} --judge nowhere",
+        "the judge nowhere: it is not a directory",
+    ),
     "suite missing": ("gate {sd} --against {sd} --suite nowhere.json", "nowhere.json does not exist"),
     "suite that is none": ("gate {sd} --against {sd} --suite {file}", "is not JSON"),
     "optimize nothing": ("optimize nowhere", "nowhere is neither"),

@@ -42,6 +42,13 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "NaN timestep": ({"timesteps": (1.0, NAN)}, "finite"),
     "NaN estimate": ({"estimate": ((1.0, 1.0), (1.0, NAN))}, "finite"),
     "infinite guidance": ({"guidance": (INF, 1.0)}, "finite"),
+    "an immense input": ({"input_scale": (1.0, 1e300)}, "no further than 1e.12 from 0"),
+    "an immense timestep": ({"timesteps": (-1e13, 1.0)}, "no further than"),
+    "an immense output": ({"rows": (*ROWS[:2], Row(start=1.0, outputs=(1.0, -2e12)))}, "no further than"),
+    "a picture over no noise": (
+        {"image_scale": 1.0, "rows": (Row(start=0.0), *ROWS[1:])},
+        "the start of row 0",
+    ),
     "infinite image scale": ({"image_scale": -INF}, "finite"),
 }
 
@@ -52,6 +59,12 @@ def test_what_is_no_table_is_refused(name: str) -> None:
     changes, words = REFUSED[name]
     with pytest.raises(ValueError, match=words):
         Program(**(fields() | changes))
+
+
+def test_nearly_pure_noise_is_a_table() -> None:
+    """Schedulers that divide by next to no signal have large numbers, and are tables all the same."""
+    program = Program(**(fields() | {"estimate": ((6.2e8, -6.2e8), (1.0, 1.0))}))
+    assert program.estimate[0] == (6.2e8, -6.2e8)
 
 
 def test_costs_and_chance_are_read_from_the_table() -> None:

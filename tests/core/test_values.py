@@ -18,7 +18,7 @@ from burnish.core.plan import Plan
 from burnish.core.program import Program, Row
 from burnish.core.values import Value
 
-finite = st.floats(allow_nan=False, allow_infinity=False)
+finite = st.floats(min_value=-1e12, max_value=1e12)
 scratch = settings(
     max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
@@ -40,7 +40,7 @@ CARD = ModelCard(
 GRAPH = Graph(
     role="denoiser",
     file="denoiser.xml",
-    inputs=("sample", "time_proj"),
+    inputs=("sample", "time_proj", "condition"),
     output_shape=(4, 8, 8),
     precision="fp32",
     parity=Parity(relative_error=1e-7, max_abs_error=1e-6),

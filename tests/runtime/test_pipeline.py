@@ -15,6 +15,9 @@ from diffusers.models.autoencoders.vae import DiagonalGaussianDistribution
 from diffusers.pipelines.stable_diffusion import pipeline_stable_diffusion_img2img as stock_module
 from PIL import Image
 
+from burnish.core.bundle import MANIFEST, Bundle
+from burnish.core.errors import BundleError
+from burnish.core.files import digest
 from burnish.core.noise import noise
 from burnish.load import open_model, reference_pipeline
 from burnish.runtime import Pipeline, Request
@@ -228,6 +231,25 @@ def test_other_sizes_are_as_diffusers_makes_them(
     ours = pipeline.generate(asked(SD, height=height, width=width))
     assert ours.shape == (1, height, width, 3)
     assert psnr(ours, expected * 255) > 45
+
+
+@pytest.mark.parametrize(("name", "file"), [(SD, "decoder.bin"), (DDPM, "denoiser.bin")])
+def test_what_is_not_finite_is_no_picture(name: str, file: str, copied: Bundles) -> None:
+    """An infinite weight is an error that names the bundle, not a grey picture; in previews too."""
+    directory = copied(name)
+    weights = np.fromfile(directory / file, dtype=np.float32)
+    usual = np.flatnonzero((np.abs(weights) < 0.5) & (np.abs(weights) > 1e-3))
+    weights[usual[len(usual) // 2]] = np.inf
+    weights.tofile(directory / file)
+    manifest = Bundle.read(directory / MANIFEST)
+    files = manifest.files | {file: digest(directory / file)}
+    manifest.model_copy(update={"files": files}).save(directory / MANIFEST)
+    pipeline = Pipeline(directory)
+    words = f"{directory} drew numbers that are not finite"
+    with pytest.raises(BundleError, match=words):
+        pipeline.generate(asked(name))
+    with pytest.raises(BundleError, match=words):
+        next(pipeline.steps(asked(name))).preview()
 
 
 def test_the_models_own_scheduler_is_the_one_under_test(unclipped_models: dict[str, Path]) -> None:

@@ -76,12 +76,18 @@ def test_what_does_not_fit_is_refused(name: str, bundle: Bundles) -> None:
 
 
 def test_a_bundle_without_image_tables_refuses_images(bundle: Bundles) -> None:
-    """A solver with two calls a step has no image-to-image tables, and neither has a table tried unbuilt."""
-    heun = Pipeline(bundle(SD, scheduler="HeunDiscreteScheduler"))
+    """A table that is tried unbuilt has no image-to-image tables."""
     own = Pipeline(bundle(SD))
-    for pipeline in (heun, own.with_program(heun.program)):
-        with pytest.raises(RequestError, match="no image-to-image"):
-            pipeline.generate(asked(SD, image=IMAGE))
+    with pytest.raises(RequestError, match="no image-to-image"):
+        own.with_program(own.program).generate(asked(SD, image=IMAGE))
+
+
+def test_a_step_of_two_calls_is_one_step_to_strength(bundle: Bundles) -> None:
+    """Half the strength is half the steps: Heun has eleven calls in six steps, and five in the last three."""
+    pipeline = Pipeline(bundle(SD, scheduler="HeunDiscreteScheduler"))
+    steps = list(pipeline.steps(asked(SD, image=IMAGE, strength=0.5)))
+    assert (pipeline.program.calls, steps[-1].calls) == (11, 5)
+    assert steps[-1].images is not None
 
 
 TEXTS = (

@@ -28,6 +28,10 @@ class BundleError(BurnishError):
     """A bundle that is missing, damaged or from another version."""
 
 
+class NotFiniteError(BundleError):
+    """A bundle that drew numbers which are infinite or not a number: no picture comes of them."""
+
+
 class RequestError(BurnishError, ValueError):
     """A request outside what the bundle can do: size, seed, prompt, image."""
 

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Literal
+import math
+from typing import Annotated, Literal, Self
 
-from pydantic import PositiveInt
+from pydantic import Field, model_validator
 
 from burnish.core.values import Part, Value
 
 Family = Literal["stable-diffusion", "unconditional", "class-conditional"]
 PredictionType = Literal["epsilon", "v_prediction", "sample", "flow_prediction"]
+
+# Far above any model there is; beyond them one picture alone would fill the memory of a large machine.
+Channels = Annotated[int, Field(ge=1, le=1024)]
+Side = Annotated[int, Field(ge=1, le=4096)]
+ImageSide = Annotated[int, Field(ge=1, le=16384)]
+MOST_NUMBERS = 1 << 26  # of one array, 256 MiB; three channels of 4096 x 4096 are three quarters of it
 
 
 class Component(Part):
@@ -33,11 +40,11 @@ class ModelCard(Value):
     components: tuple[Component, ...]
     prediction_type: PredictionType
     scheduler: str
-    latent_shape: tuple[PositiveInt, PositiveInt, PositiveInt]
-    image_shape: tuple[PositiveInt, PositiveInt, PositiveInt]
-    size_multiple: PositiveInt  # pictures must be divisible by this many pixels
-    max_tokens: int = 0  # 0 where there is no text
-    classes: int = 0  # number of class labels; 0 where there are none
+    latent_shape: tuple[Channels, Side, Side]
+    image_shape: tuple[Literal[3], ImageSide, ImageSide]
+    size_multiple: Side  # pictures must be divisible by this many pixels
+    max_tokens: int = Field(default=0, ge=0, le=65536)  # 0 where there is no text
+    classes: int = Field(default=0, ge=0, le=1 << 20)  # number of class labels; 0 where there are none
     licence: str = "unknown"
     source: str = ""
     digest: str  # over every file's digest
@@ -46,6 +53,24 @@ class ModelCard(Value):
     def parameters(self) -> int:
         """Parameters of all components."""
         return sum(c.parameters for c in self.components)
+
+    @model_validator(mode="after")
+    def _proportional(self) -> Self:
+        latent, image, step = self.latent_shape, self.image_shape, self.size_multiple
+        if math.prod(latent) > MOST_NUMBERS:
+            raise ValueError(f"latent_shape {latent} is more than {MOST_NUMBERS} numbers")
+        factor = image[1] // latent[1]
+        if image[1:] != (factor * latent[1], factor * latent[2]):
+            raise ValueError(
+                f"the sides of image_shape {image} are no whole multiple of latent_shape {latent}"
+            )
+        if self.family == "unconditional" and image != latent:
+            raise ValueError(f"image_shape {image} is not latent_shape {latent}, and nothing decodes")
+        if step % factor or image[1] % step or image[2] % step:
+            raise ValueError(
+                f"size_multiple {step} does not fit image_shape {image} and latent_shape {latent}"
+            )
+        return self
 
 
 class Rate(Part):

@@ -6,12 +6,16 @@ m_i = denoiser(input_scale[i] * x_i, timestep[i], condition)              m = u 
 
 from __future__ import annotations
 
-import math
 from typing import Self
 
 from pydantic import model_validator
 
 from burnish.core.values import Part, Value
+
+# A scheduler that begins in nearly pure noise divides by what is left of the picture: 2e4 on the cosine
+# schedule, 6e8 on a linear one stretched to 4000 timesteps, the most that diffusers' schedulers gave. Three
+# numbers within this bound multiply to 1e36, which is still a float32.
+MOST = 1e12
 
 
 class Row(Part):
@@ -69,6 +73,8 @@ class Program(Value):
         numbers = [x for r in self.rows for x in (r.start, *r.outputs, *r.noises)]
         numbers += [*self.timesteps, *self.input_scale, *self.guidance, self.image_scale]
         numbers += [x for pair in self.estimate for x in pair]
-        if not all(map(math.isfinite, numbers)):
-            raise ValueError("every number of a program must be finite")
+        if not all(abs(x) <= MOST for x in numbers):  # nor is NaN
+            raise ValueError(f"every number of a program must be finite, and no further than {MOST:g} from 0")
+        if self.image_scale and not self.rows[0].start:
+            raise ValueError("image_scale is given, but the start of row 0, which divides it, is 0")
         return self

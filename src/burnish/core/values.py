@@ -58,4 +58,6 @@ class Value(Part):
             near = difflib.get_close_matches(str(first["loc"][-1]) if first["loc"] else "", cls.model_fields)
             meant = near and first["type"] == "extra_forbidden"
             remedy = f"The nearest field is {near[0]}" if meant else cls.remedy
-            raise BundleError(f"{path}: {where}: {first['msg']}", remedy) from None
+            raise BundleError(
+                f"{path}: {where}: {first['msg'].removeprefix('Value error, ')}", remedy
+            ) from None

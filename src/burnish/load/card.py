@@ -6,6 +6,8 @@ from collections import Counter
 from pathlib import Path
 from typing import Any, get_args
 
+from pydantic import ValidationError
+
 from burnish.core.errors import ModelError
 from burnish.core.files import digest_text
 from burnish.core.model import Component, ModelCard, PredictionType
@@ -109,6 +111,19 @@ def _prediction_type(checked: CheckedDirectory) -> PredictionType:
 
 
 def card_of(checked: CheckedDirectory) -> ModelCard:
+    """The card of a checked directory; raises ModelError where its sizes are not those of a model."""
+    try:
+        return _card(checked)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "the whole"
+        raise ModelError(
+            f"{checked.path.name}: {where}: {first['msg']}",
+            "Take the config of the model the weights belong to",
+        ) from None
+
+
+def _card(checked: CheckedDirectory) -> ModelCard:
     """The card of a directory that passed its checks; ModelError for an unknown prediction type."""
     family, configs = checked.layout.family, checked.configs
     denoiser: dict[str, Any] = configs[checked.layout.denoiser]

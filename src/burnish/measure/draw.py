@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import tempfile
 import warnings
 from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Literal
 
@@ -12,7 +15,7 @@ import numpy as np
 
 from burnish.core.errors import PromptCutWarning, SuiteError
 from burnish.core.evidence import Prompt, Suite
-from burnish.core.files import cache_directory, digest_text, make_room
+from burnish.core.files import cache_directory, digest, digest_text, make_room
 from burnish.core.model import ModelCard
 from burnish.measure.pictures import Pictures
 from burnish.runtime import Pipeline, Request
@@ -56,8 +59,9 @@ def draw(
     """(seeds, height, width, 3) uint8 a prompt. Where `keep` is given, what lies there is not drawn again."""
     found: dict[int, Pictures] = {}
     for k in range(len(prompts)):
-        if keep is not None and (keep / f"{k:05}.npy").is_file():
-            found[k] = np.load(keep / f"{k:05}.npy", allow_pickle=False)
+        kept = _load(keep / f"{k:05}.npy") if keep is not None else None
+        if kept is not None:
+            found[k] = kept
     left = [k for k in range(len(prompts)) if k not in found]
     group = max(1, BATCH // len(seeds))
     for first in range(0, len(left), group):
@@ -80,7 +84,9 @@ def draw_part(
     """The pictures of a part of a suite, those kept that an earlier run of the very same drew here."""
     root = cache_directory() / "pictures"
     asked = [suite.model_dump_json(include={part, "seeds"}), pipeline.program.model_dump_json()]
-    whole = json.dumps([asked, pipeline.bundle.files, engine()], sort_keys=True)
+    # The whole manifest but what was found out about it: pictures depend on more of it than its files.
+    drawn_by = pipeline.bundle.model_dump_json(exclude={"measurement", "original", "verdict", "built_by"})
+    whole = json.dumps([asked, drawn_by, engine(), _code()])
     keep = root / digest_text(whole)[:24]
     drawn = draw(pipeline, getattr(suite, part), suite.seeds, keep=keep, progress=progress)
     make_room(root, MOST_BYTES)
@@ -89,7 +95,27 @@ def draw_part(
 
 def _save(path: Path, pictures: Pictures) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_suffix(".part")
-    with aside.open("wb") as file:
-        np.save(file, pictures)
-    aside.replace(path)
+    descriptor, aside = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            np.save(file, pictures)
+        Path(aside).replace(path)
+    except BaseException:
+        Path(aside).unlink(missing_ok=True)
+        raise
+
+
+def _load(path: Path) -> Pictures | None:
+    """What `_save` wrote; None where there is nothing, or something damaged."""
+    try:
+        return np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError):
+        return None
+
+
+@cache
+def _code() -> str:
+    """What draws, in a digest: other code may draw other pictures from the same bundle."""
+    package = Path(__file__).parents[1]
+    sources = sorted(path for room in ("core", "runtime") for path in (package / room).glob("*.py"))
+    return digest_text("".join(map(digest, sources)))

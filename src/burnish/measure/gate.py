@@ -218,6 +218,16 @@ FLOORS: dict[Floor, Callable[[Scores, Scores, Limits], tuple[Check, ...]]] = {
     "faithful": _faithful,
 }
 
+NOT_FINITE = Check(
+    metric="finite pictures",
+    unit="share",
+    interval=Interval(mean=0.0, low=0.0, high=0.0, n=1),
+    bound=1.0,
+    direction="higher",
+    why="numbers that are infinite or not a number are no picture",
+    outcome="FAIL",
+)
+
 NO_DAMAGE = Check(
     metric="planted damage",
     unit="",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,16 +12,37 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from burnish.core.errors import ModelError
-from burnish.core.files import digest, digest_text, read_text
+from burnish.core.files import digest_text
 from burnish.measure.pictures import Features, Pictures, check_pictures
 
-if TYPE_CHECKING:  # torch and transformers take seconds to import, so only a call to open_judge pays
+if TYPE_CHECKING:  # torch, transformers and burnish.load take seconds to import: only open_judge pays
     import torch
 
+    from burnish.load.directory import Stamp
+    from burnish.load.weights import Tensor
+
+CONFIG = "config.json"
+TOKENIZER_CONFIG = "tokenizer_config.json"
 PREPROCESSOR = "preprocessor_config.json"
 PROCESSOR = "processor_config.json"  # where transformers 5 nests the same when a whole processor is saved
 BATCH = 32
 REMEDY = "Give a directory that CLIPModel, CLIPTokenizer and CLIPImageProcessor saved"
+ONE_MODEL = "Take weights and config from one model"
+
+# Keys by which transformers leaves what was checked, beyond those that burnish.load refuses everywhere.
+_WORDS = "it stands in for the tokenizer's own files"
+REFUSED = {
+    CONFIG: {
+        "attribute_map": "it gives one key the meaning of another",
+        "fusion_config": "it rewrites classes of transformers",
+        "transformers_weights": "it names another weights file",
+    },
+    TOKENIZER_CONFIG: dict.fromkeys(("fast_tokenizer_files", "init_inputs", "merges", "vocab"), _WORDS),
+    "special_tokens_map.json": dict.fromkeys(
+        ("merges", "merges_file", "tokenizer_file", "vocab", "vocab_file"), _WORDS
+    ),
+}
+TOKENIZERS = (None, "CLIPTokenizer", "CLIPTokenizerFast")
 
 
 @dataclass(frozen=True)
@@ -99,55 +119,170 @@ def _in_batches(encode: Callable[[Any], torch.Tensor], items: Any, dimension: in
 def open_judge(path: Path) -> Judge:
     """Opens a CLIPModel directory: config, safetensors weights, tokenizer, preprocessor_config.json.
 
-    Local files alone, no code from the directory, no pickles, on the CPU in float32. Raises ModelError where
-    the directory is no CLIP, or a file is missing or damaged.
+    Local files alone, no code from the directory, no pickles, on the CPU in float32. Raises ModelError that
+    names the file or the key and what mends it: for what is no CLIP; for code, pickles, links that leave, and
+    keys that load such; for files missing or damaged; for weights and a config that do not fit together.
     """
-    config = _read(path / "config.json")
-    if config.get("model_type") != "clip":
-        raise ModelError(f"{path} holds {config.get('model_type', 'no model')!r}, not a CLIP", REMEDY)
-    preprocessing = _preprocessing(path)
-    import torch
-    from safetensors import SafetensorError
-    from transformers import AutoTokenizer, CLIPModel
-    from transformers.utils import logging
-
-    logging.disable_progress_bar()
     try:
-        tokenizer = AutoTokenizer.from_pretrained(path, local_files_only=True, trust_remote_code=False)
-        model = CLIPModel.from_pretrained(
-            path, local_files_only=True, use_safetensors=True, dtype=torch.float32
-        ).eval()
-    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
-        raise ModelError(f"{path} does not open as a CLIP: {error}", REMEDY) from None
+        return _open(path)
+    except ModelError as error:  # a model is opened beside it: say whose file it is
+        raise ModelError(f"the judge {path}: {error.problem}", error.remedy) from error
+    except OSError as error:
+        where, why = error.filename or path, error.strerror
+        raise ModelError(f"the judge {path}: {where} cannot be read: {why}", "Check its rights") from error
+
+
+def _open(path: Path) -> Judge:
+    from burnish.load.directory import stamps
+
+    if not path.is_dir():
+        raise ModelError("it is not a directory", REMEDY)
+    root = path.resolve()  # a link to a directory may be given, but none inside may leave it
+    seen = stamps(root)
+    files = _json_files(root, seen)
+    config = _config(files)
+    preprocessing = _preprocessing(files, config.vision_config.image_size)
+    tokenizer = _tokenizer(root, files, config.text_config.vocab_size)
+    tensors, digest = _weights(root, seen)
+    _check_shapes(config, tensors)
+    model = _model(root, config)
+    if stamps(root) != seen:
+        raise ModelError("it changed while it was opened", "Let it be written in peace, then try again")
     return Judge(
         name=path.name,
-        digest=digest_text("".join(digest(file) for file in sorted(path.glob("*.safetensors")))),
-        dimension=int(model.config.projection_dim),
+        digest=digest,
+        dimension=int(config.projection_dim),
         preprocessing=preprocessing,
-        tokens=int(model.config.text_config.max_position_embeddings),
+        tokens=int(config.text_config.max_position_embeddings),
         model=model,
         tokenizer=tokenizer,
     )
 
 
-def _preprocessing(path: Path) -> Preprocessing:
-    whole = path / PROCESSOR
-    nested = not (path / PREPROCESSOR).exists() and whole.exists()
-    data = _read(whole).get("image_processor", {}) if nested else _read(path / PREPROCESSOR)
+def _json_files(root: Path, seen: tuple[Stamp, ...]) -> dict[str, dict[str, Any]]:
+    """Every JSON file by its name, all of them free of the keys that a model or a judge may not have."""
+    from burnish.load.config import read_object
+
+    files = {where: read_object(root / where, where) for where, *_ in seen if where.endswith(".json")}
+    for file, keys in REFUSED.items():
+        tree = files.get(file, {})
+        for part in (tree, *(value for value in tree.values() if isinstance(value, dict))):
+            for key in keys:
+                if part.get(key):
+                    raise ModelError(
+                        f"{file} has the key {key}: {keys[key]}", "Remove it if the judge works without"
+                    )
+    return files
+
+
+def _made(what: str, make: Callable[[], Any]) -> Any:
+    try:
+        return make()
+    except Exception as error:
+        # Configs that parse make these libraries raise almost anything; tokenizers raises Exception itself.
+        raise ModelError(f"{what} cannot be made from its files: {error!s:.300}", REMEDY) from error
+
+
+def _config(files: dict[str, dict[str, Any]]) -> Any:
+    """The transformers.CLIPConfig, with its sizes within the limits of those of a model."""
+    from burnish.load.config import check_limits
+
+    if CONFIG not in files:
+        raise ModelError(f"{CONFIG} is missing", REMEDY)
+    if (said := files[CONFIG].get("model_type")) != "clip":
+        raise ModelError(f"{CONFIG}: model_type is {said!r:.60}, not 'clip'", REMEDY)
+    from transformers import CLIPConfig
+
+    # Not from_pretrained, which reads the file again and may follow it to another one.
+    config = _made("CLIPConfig", lambda: CLIPConfig.from_dict(files[CONFIG]))
+    for part in ("text_config", "vision_config"):
+        # As a dict it has the defaults too, and what an older transformers kept in text_config_dict.
+        sizes = _made("CLIPConfig", getattr(config, part).to_dict)
+        check_limits(sizes, f"{CONFIG}: {part}")
+    return config
+
+
+def _preprocessing(files: dict[str, dict[str, Any]], side: int) -> Preprocessing:
+    """How pictures of `side` pixels are made for the model, which takes no others."""
+    file = PROCESSOR if PREPROCESSOR not in files and PROCESSOR in files else PREPROCESSOR
+    if file not in files:
+        raise ModelError(f"{file} is missing", REMEDY)
+    data: Any = files[file].get("image_processor") if file == PROCESSOR else files[file]
     try:
         size = data["size"]
-        edge = size if isinstance(size, int) else size.get("shortest_edge", size.get("height"))
-        mean, std = tuple(map(float, data["image_mean"])), tuple(map(float, data["image_std"]))
-        red, green, blue = mean
-        r, g, b = std
-        return Preprocessing(int(edge), (red, green, blue), (r, g, b))
-    except (KeyError, TypeError, ValueError) as error:
-        raise ModelError(f"{path} has no usable size, image_mean and image_std: {error}", REMEDY) from None
+        edge = int(size if isinstance(size, int) else size.get("shortest_edge", size.get("height")))
+        red, green, blue = map(float, data["image_mean"])
+        r, g, b = map(float, data["image_std"])
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise ModelError(f"{file} has no usable size, image_mean and image_std: {error}", REMEDY) from None
+    if min(r, g, b) < 1e-3 or max(map(abs, (red, green, blue, r, g, b))) > 1e3:
+        raise ModelError(f"{file}: image_mean or image_std makes pictures that are not finite", REMEDY)
+    if edge != side:
+        raise ModelError(
+            f"{file}: size is {edge} pixels, but vision_config in {CONFIG} has image_size {side!r:.60}",
+            REMEDY,
+        )
+    return Preprocessing(edge, (red, green, blue), (r, g, b))
 
 
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        data = json.loads(read_text(path))
-    except (OSError, ValueError) as error:
-        raise ModelError(f"{path} cannot be read: {error}", REMEDY) from None
-    return data if isinstance(data, dict) else {}
+def _tokenizer(root: Path, files: dict[str, dict[str, Any]], vocab_size: int) -> Any:
+    """The transformers.CLIPTokenizer; it would open without its files too, and know no words."""
+    if "tokenizer.json" not in files and not ("vocab.json" in files and (root / "merges.txt").is_file()):
+        raise ModelError("it has neither tokenizer.json nor vocab.json with merges.txt", REMEDY)
+    if (said := files.get(TOKENIZER_CONFIG, {}).get("tokenizer_class")) not in TOKENIZERS:
+        raise ModelError(f"{TOKENIZER_CONFIG}: tokenizer_class is {said!r:.60}, not 'CLIPTokenizer'", REMEDY)
+    from transformers import CLIPTokenizer
+
+    tokenizer = _made("CLIPTokenizer", lambda: CLIPTokenizer.from_pretrained(root, local_files_only=True))
+    if (highest := max(tokenizer.get_vocab().values())) >= vocab_size:
+        raise ModelError(
+            f"the tokenizer has the token {highest}, but text_config in {CONFIG} has vocab_size {vocab_size}",
+            "Take tokenizer and config from one model",
+        )
+    return tokenizer
+
+
+def _weights(root: Path, seen: tuple[Stamp, ...]) -> tuple[dict[str, Tensor], str]:
+    """The tensors of the model by name, and the sha256 over those of all safetensors files, each scanned."""
+    from burnish.load.weights import component_weights, read_header, scan
+
+    _, tensors = component_weights(root, "model", ".")
+    names = [where for where, *_ in seen if where.endswith(".safetensors") and "/" not in where]
+    return tensors, digest_text("".join(scan(root / n, read_header(root / n, n), n) for n in names))
+
+
+def _check_shapes(config: Any, tensors: dict[str, Tensor]) -> None:
+    """Before memory is taken for what the config asks for: transformers fills what is missing at random."""
+    import torch
+    from transformers import CLIPModel
+
+    with torch.device("meta"):
+        wanted = _made("CLIPModel", lambda: CLIPModel(config)).state_dict()
+    for key, value in wanted.items():
+        if key not in tensors:
+            raise ModelError(f"the weights lack {key}", ONE_MODEL)
+        if (shape := tensors[key].shape) != tuple(value.shape):
+            raise ModelError(
+                f"the weights hold {key} with shape {list(shape)}, {CONFIG} says {list(value.shape)}",
+                ONE_MODEL,
+            )
+
+
+def _model(root: Path, config: Any) -> Any:
+    """The transformers.CLIPModel with every weight from the files, and every layer of the files in it."""
+    import torch
+    from transformers import CLIPModel
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
+    options = {"use_safetensors": True, "local_files_only": True, "output_loading_info": True}
+    model, loaded = _made(
+        "CLIPModel",
+        lambda: CLIPModel.from_pretrained(root, config=config, dtype=torch.float32, **options),
+    )
+    for kind in ("missing_keys", "mismatched_keys", "unexpected_keys"):
+        for key in sorted(map(str, loaded[kind])):
+            # Real checkpoints hold buffers that the model no longer has, but never layers that it lacks.
+            if kind != "unexpected_keys" or ".encoder.layers." in key:
+                raise ModelError(f"the weights have {kind.replace('_', ' ')}, as {key:.120}", ONE_MODEL)
+    return model.eval()

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from pydantic import ValidationError
 
 from burnish.core.program import Program, Row
 from burnish.program.clean import NO_SIGNAL, derived, measured
@@ -34,26 +35,43 @@ def read_program(
     alpha, sigma = _beginning(schedule, start)
     calls = _basis_calls(schedule, sigma)
     levels = [noise_level(schedule, i) for i in range(len(calls))]
-    name, n = schedule.name, len(calls)
+    name = schedule.name
     image = f", image-to-image from step {start}" if start else ""
     table = np.stack(
         [calls[0].state.flatten().numpy(), *(call.following.flatten().numpy() for call in calls)]
     )
     if not np.isfinite(table).all():
         raise refusal(name, "its step gives numbers that are not finite", NO_SIGNAL)
-    drew = bool(np.any(table[:, 1 + n :]))
     clean = [measured(schedule, i, call) or derived(schedule, i, levels[i]) for i, call in enumerate(calls)]
-    program = Program(
+    try:
+        program = _program(
+            schedule, calls, table, clean, alpha, f"{name}, {num_inference_steps} steps{image}"
+        )
+    except ValidationError:
+        raise refusal(name, "its table has numbers beyond what a bundle may hold", NO_SIGNAL) from None
+    verify(program, schedule, levels)
+    return guided(program, guidance_scale)
+
+
+def _program(
+    schedule: Schedule,
+    calls: list[Call],
+    table: np.ndarray[Any, np.dtype[np.float64]],
+    clean: list[tuple[float, float]],
+    image_scale: float,
+    source: str,
+) -> Program:
+    n = len(calls)
+    drew = bool(np.any(table[:, 1 + n :]))
+    return Program(
         timesteps=tuple(schedule.timesteps.tolist()),
         input_scale=tuple(_input_scale(call) for call in calls),
         guidance=(1.0,) * n,
         estimate=tuple(clean),
         rows=tuple(_row(table[i], i, n, drew) for i in range(n + 1)),
-        image_scale=alpha,
-        source=f"{name}, {num_inference_steps} steps{image}",
+        image_scale=image_scale,
+        source=source,
     )
-    verify(program, schedule, levels)
-    return guided(program, guidance_scale)
 
 
 def _beginning(schedule: Schedule, start: int) -> tuple[float, float]:

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import json
 import mmap
+import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Event, Thread
@@ -19,6 +20,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import openvino as ov
 
+from burnish.core.errors import BundleError
 from burnish.core.files import cache_directory, digest_text, directory_aside, make_room
 
 Options = dict[str, Any]
@@ -26,6 +28,8 @@ Shapes = dict[str, tuple[int, ...]]
 DEVICE = "CPU"
 MOST_BYTES = 8 << 30  # kept in all; the least recently used go first
 GIVE_BACK_S = 0.01
+# Whatever else lies there OpenVINO would hand to its readers of ONNX and other formats in turn.
+BEGINNING = re.compile(rb'\s*(<\?xml[^>]*>)?\s*<net\s[^>]*version="\d+"')
 HEADER_BYTES = 4096  # what is kept begins with a line of XML, then comes what the plugin exported
 
 
@@ -36,17 +40,25 @@ class Compiled(NamedTuple):
     pages: mmap.mmap | None = None
 
 
-def compiled(core: ov.Core, path: Path, shapes: Shapes, options: Options, identity: str) -> Compiled:
+def compiled(
+    core: ov.Core,
+    path: Path,
+    shapes: Shapes,
+    options: Options,
+    identity: str,
+    check: Callable[[], None] = lambda: None,
+) -> Compiled:
     """The IR at `path`, compiled for these input shapes.
 
     `identity` names the contents of the IR. Where it is "" or nothing can be written, nothing is kept.
+    `check` is called once the IR was read: it raises where that is not what `identity` says, for what is kept
+    under a false name would be another bundle's graph.
     """
     folder = _folder(core, shapes, options, identity) if identity else None
     found = _kept(core, folder, options) if folder else None
     if found is not None:
         return found
-    graph = core.read_model(path)
-    graph.reshape({name: list(shape) for name, shape in shapes.items()})
+    graph = _read(core, path, shapes, check)
     if folder is not None:
         with suppress(OSError):
             with directory_aside(folder) as aside:
@@ -54,6 +66,20 @@ def compiled(core: ov.Core, path: Path, shapes: Shapes, options: Options, identi
             make_room(folder.parent, MOST_BYTES)
             return Compiled(model)
     return Compiled(core.compile_model(graph, DEVICE, options))
+
+
+def _read(core: ov.Core, path: Path, shapes: Shapes, check: Callable[[], None]) -> Any:
+    """The graph at `path` with these input shapes; raises BundleError where it is none that takes them."""
+    with path.open("rb") as file:
+        if not BEGINNING.match(file.read(HEADER_BYTES)):
+            raise BundleError(f"{path} is no graph of OpenVINO", "Build the bundle again")
+    try:
+        graph = core.read_model(path)
+        check()
+        graph.reshape({name: list(shape) for name, shape in shapes.items()})
+    except RuntimeError as error:  # in OpenVINO's words, which are many and name its sources
+        raise BundleError(f"{path} is no graph for inputs of {shapes}", "Build the bundle again") from error
+    return graph
 
 
 def engine(core: ov.Core | None = None) -> list[object]:

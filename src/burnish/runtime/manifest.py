@@ -17,10 +17,16 @@ NEEDED: dict[Family, tuple[Role, ...]] = {
 
 
 def inside(directory: Path, name: str) -> Path:
-    """The file `name` of a bundle; raises BundleError when it would lie outside."""
+    """The file `name` of a bundle; raises BundleError when it would lie outside, or can be no file."""
     path = directory / name
-    if not path.resolve().is_relative_to(directory.resolve()):
-        raise BundleError(f"{directory} names {name!r}, which lies outside it", "Do not use this bundle")
+    try:
+        within = path.resolve().is_relative_to(directory.resolve())
+    except ValueError:  # a name with a zero byte
+        raise BundleError(
+            f"{directory} names {name!r:.80}, which is no file", "Do not use this bundle"
+        ) from None
+    if not within:
+        raise BundleError(f"{directory} names {name!r:.80}, which lies outside it", "Do not use this bundle")
     return path
 
 
@@ -57,5 +63,7 @@ def _require_parts(directory: Path, bundle: Bundle) -> None:
     lacking: list[str] = [role for role in NEEDED[bundle.model.family] if role not in there]
     if bundle.model.family == "stable-diffusion" and not bundle.tokenizer:
         lacking.append("tokenizer")
+    if bundle.starts and "decoder" in there and "image_encoder" not in there:
+        lacking.append("image_encoder")
     if lacking:
         raise BundleError(f"{directory} has no {lacking[0]}", "Build the bundle again")

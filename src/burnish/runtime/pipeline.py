@@ -13,13 +13,14 @@ from typing import Any
 import numpy as np
 import openvino as ov
 from numpy.typing import NDArray
+from pydantic import ValidationError
 
 from burnish.core.bundle import Bundle, Role
-from burnish.core.errors import BundleError
-from burnish.core.files import read_text
+from burnish.core.errors import BundleError, NotFiniteError
+from burnish.core.files import digest, read_text
 from burnish.core.noise import noise
 from burnish.core.program import Program
-from burnish.runtime.graphs import CompiledGraph, Shape
+from burnish.runtime.graphs import CompiledGraph, Shape, identity_of
 from burnish.runtime.manifest import files_of, inside, open_manifest
 from burnish.runtime.request import Pixels, Request
 from burnish.runtime.sampler import sample
@@ -60,13 +61,15 @@ class Pipeline:
                 core,
                 inside(self.directory, g.file),
                 g,
-                identity=" ".join(self.bundle.files[name] for name in files_of(g)),
+                identity=identity_of(*(self.bundle.files[name] for name in files_of(g))),
                 threads=threads,
             )
             for g in self.bundle.graphs
         }
         self._tokenizer = (
-            PromptTokenizer(self.directory / self.bundle.tokenizer) if self.bundle.tokenizer else None
+            PromptTokenizer(self.directory / self.bundle.tokenizer, self.bundle.model.max_tokens)
+            if self.bundle.tokenizer
+            else None
         )
 
     def with_program(self, program: Program) -> Pipeline:
@@ -77,14 +80,19 @@ class Pipeline:
         return other
 
     def start_program(self, k: int) -> Program:
-        """The program that begins at row k with a picture; k = 0 is the whole program."""
+        """The program that begins at step k with a picture; k = 0 is the whole program."""
         if k == 0:
             return self.program
         path = self.directory / self.bundle.starts
+        if digest(path) != self.bundle.files[self.bundle.starts]:
+            raise BundleError(f"{path} is not the file that its bundle names", "Open the bundle again")
         try:
             return Program.model_validate(json.loads(read_text(path))[k - 1])
-        except (ValueError, LookupError, TypeError) as error:
-            raise BundleError(f"{path} has no table to start at row {k}: {error}", "Build it again") from None
+        except ValidationError as error:
+            reason: object = error.errors()[0]["msg"]  # the whole of it is several lines
+        except (ValueError, LookupError, TypeError, RecursionError) as error:
+            reason = error
+        raise BundleError(f"{path} has no table to start at step {k}: {reason}", "Build it again")
 
     def steps(self, request: Request) -> Iterator[Step]:
         """Yields a Step a denoiser call, then one with `images` (n, h, w, 3; uint8). Stop any time.
@@ -145,10 +153,10 @@ class Pipeline:
         initial = noise(request.seeds, shape)
         if request.image is None:
             return self.program, initial, None
-        calls = self.program.calls
-        k = calls - min(int(calls * request.strength), calls)  # as diffusers counts strength
+        steps = self.bundle.plan.num_inference_steps  # a step of some solvers is more than one call
+        k = steps - min(int(steps * request.strength), steps)  # as diffusers counts strength
         clean = np.repeat(self.encode(request.image), request.count, axis=0)
-        program = self.start_program(min(k, calls - 1))
+        program = self.start_program(min(k, steps - 1))
         if program.image_scale:
             # rows[0].start multiplies the start, so the picture goes in over it
             initial = initial + (program.image_scale / program.rows[0].start) * clean
@@ -217,7 +225,11 @@ class Pipeline:
         if "decoder" in self._graphs:
             scaled = latents / np.float32(self.bundle.scaling_factor) + np.float32(self.bundle.shift_factor)
             x = np.concatenate([self._graphs["decoder"](sample=one[None]) for one in scaled])
-        bright = np.nan_to_num(x.transpose(0, 2, 3, 1)) * 0.5 + 0.5
+        if not np.isfinite(x).all():
+            raise NotFiniteError(
+                f"{self.directory} drew numbers that are not finite", "Build it again, in another precision"
+            )
+        bright = x.transpose(0, 2, 3, 1) * 0.5 + 0.5
         return (bright.clip(0, 1) * 255).round().astype(np.uint8)
 
     @staticmethod

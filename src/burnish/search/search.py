@@ -15,7 +15,7 @@ from pathlib import Path
 
 from burnish.build import GraphStore, build, plan_program, reference_plan
 from burnish.build.calibration import Conditions
-from burnish.core.errors import BundleError, PlanError
+from burnish.core.errors import BundleError, NotFiniteError, PlanError
 from burnish.core.evidence import Check, Suite, Verdict
 from burnish.core.files import digest_text
 from burnish.core.model import Device
@@ -23,7 +23,7 @@ from burnish.core.plan import Floor, Plan, Precision
 from burnish.measure.controls import Control, planted
 from burnish.measure.cost import measure_cold
 from burnish.measure.draw import Part, draw, draw_part
-from burnish.measure.gate import NEWLY_BROKEN, verdict
+from burnish.measure.gate import NEWLY_BROKEN, NOT_FINITE, verdict
 from burnish.measure.judge import Judge
 from burnish.measure.pictures import Pictures
 from burnish.measure.scores import Scores, score
@@ -241,7 +241,10 @@ def _judged(bench: Pipeline, arena: Arena, notes: Path, count: int | None = None
     path = notes / f"{digest_text(json.dumps(whole, sort_keys=True))[:24]}.json"
     with suppress(BundleError):
         return Verdict.read(path)
-    answer, _ = arena.judged(bench, count)
+    try:
+        answer, _ = arena.judged(bench, count)
+    except NotFiniteError:
+        answer = Verdict(floor=arena.floor, outcome="FAIL", checks=(NOT_FINITE,))
     answer.save(path)
     return answer
 
