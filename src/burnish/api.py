@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -82,11 +83,16 @@ def _exam(
     return asked, open_judge(judge) if judge else default_judge(card, floor)
 
 
-def _signed(found: Verdict, reference: Path, suite: Suite, judge: Judge) -> Verdict:
+def _identity(bundle: Path) -> str:
+    return Bundle.read(bundle / MANIFEST).identity
+
+
+def _signed(found: Verdict, candidate: Path, reference: Path, suite: Suite, judge: Judge) -> Verdict:
     """The verdict with what it was reached on."""
     return found.model_copy(
         update={
-            "reference": digest_text(json.dumps(Bundle.read(reference / MANIFEST).files, sort_keys=True)),
+            "candidate": _identity(candidate),
+            "reference": _identity(reference),
             "suite": digest_text(suite.model_dump_json()),
             "judge": judge.digest,
         }
@@ -135,7 +141,7 @@ def optimize(
             time_limit_s=time_limit_s,
             report=report,
         )
-        found = replace(found, verdict=_signed(found.verdict, found.reference, asked, opened))
+        found = replace(found, verdict=_signed(found.verdict, aside, found.reference, asked, opened))
         report("measuring", 0.3)
         cost = measure(aside)
         _require_within(cost, max_latency_s, max_memory_mib)
@@ -146,6 +152,10 @@ def optimize(
         bundle.save(aside / MANIFEST)
         report("writing the report", 0.9)
         write_evidence(aside, found, how)
+        evidence = {p.relative_to(aside).as_posix(): digest(p) for p in (aside / "evidence").iterdir()}
+        bundle = bundle.model_copy(update={"evidence": evidence})
+        bundle.save(aside / MANIFEST)
+    shutil.rmtree(found.notes, ignore_errors=True)
     return bundle
 
 
@@ -204,7 +214,7 @@ def measure(bundle: Path, *, batch: int = 1, repeats: int = 3) -> Measurement:
     cost = measure_cost(lambda: pipeline.generate(request), repeats)
     cold = measure_cold(bundle, batch)
     return Measurement(
-        bundle=digest(bundle / MANIFEST),
+        bundle=_identity(bundle),
         batch=batch,
         calls=pipeline.program.calls,
         passes=pipeline.program.passes,
@@ -261,7 +271,7 @@ def gate(
         score(opened, texts, reference, reference),
         planted(opened, texts, reference),
     )
-    return _signed(found, base.directory, asked, opened)
+    return _signed(found, bundle, base.directory, asked, opened)
 
 
 def measure_quality(
@@ -291,8 +301,8 @@ def measure_quality(
     if against is not None:
         metrics |= {"PSNR": found.psnr, "SSIM": found.ssim, "feature distance": found.distance}
     return Quality(
-        bundle=digest(bundle / MANIFEST),
-        against="" if against is None else digest(base.directory / MANIFEST),
+        bundle=_identity(bundle),
+        against="" if against is None else _identity(base.directory),
         suite=digest_text(suite.model_dump_json()),
         judge=opened.digest,
         metrics={name: mean_interval(values.mean(axis=1)) for name, values in metrics.items()},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +12,12 @@ import pytest
 from PIL import Image
 
 from burnish.core.bundle import MANIFEST, Bundle
+from burnish.core.errors import BundleError
 from burnish.core.evidence import Measurement, Quality, Verdict
 from burnish.core.model import ModelCard
 from burnish.core.plan import Plan
 from burnish.runtime import Pipeline, Request
+from burnish.runtime.manifest import open_manifest
 from tests.cli.conftest import Burnish
 from tests.conftest import DDPM, DIT, SD, STEPS, Bundles, asked
 
@@ -159,7 +162,12 @@ def test_a_plan_is_built_without_a_search(
 
 
 def test_optimize_leaves_a_bundle_with_its_evidence(
-    burnish: Burnish, unclipped_models: dict[str, Path], clip: Path, tmp_path: Path, noise_is_whole: None
+    burnish: Burnish,
+    unclipped_models: dict[str, Path],
+    clip: Path,
+    tmp_path: Path,
+    noise_is_whole: None,
+    cache: Path,
 ) -> None:
     """A search that ends well: PASS, costs of both sides, what it was reached on, report and sheet."""
     rest = ("--floor", "faithful", "--judge", clip, "--no-stock", "-o", "made", JSON)
@@ -172,12 +180,28 @@ def test_optimize_leaves_a_bundle_with_its_evidence(
     assert bundle.original is not None
     assert (bundle.verdict.outcome, bundle.verdict.floor, bundle.verdict.prompts) == ("PASS", "faithful", 64)
     assert all(len(d) == 64 for d in (bundle.verdict.reference, bundle.verdict.suite, bundle.verdict.judge))
+    assert bundle.identity == bundle.verdict.candidate == bundle.measurement.bundle
+    assert not list(cache.rglob("notes/*/*.json"))
     assert bundle.measurement.calls < bundle.original.calls
     evidence = tmp_path / "made" / "evidence"
     names = ["report.html", "sheet.png", "trials.json", "verdict.json"]
     assert sorted(p.name for p in evidence.iterdir()) == names
     assert Verdict.read(evidence / "verdict.json") == bundle.verdict
     assert [p.name for p in tmp_path.iterdir()] == ["made"]
+    _evidence_belongs_to_its_bundle(tmp_path / "made", bundle)
+
+
+def _evidence_belongs_to_its_bundle(made: Path, bundle: Bundle) -> None:
+    """Altered evidence is refused, none is not, and a verdict cannot be moved to another bundle."""
+    verdict = made / "evidence" / "verdict.json"
+    verdict.write_text(verdict.read_text().replace("PASS", "FAIL"))
+    with pytest.raises(BundleError, match=r"verdict.json does not match its digest"):
+        open_manifest(made)
+    shutil.rmtree(made / "evidence")
+    assert open_manifest(made) == bundle
+    bundle.model_copy(update={"scaling_factor": 0.5}).save(made / MANIFEST)
+    with pytest.raises(BundleError, match="its verdict is of another bundle"):
+        open_manifest(made)
 
 
 def test_a_budget_of_memory_is_kept(

@@ -14,8 +14,9 @@ import openvino as ov
 import pytest
 from openvino import opset13 as ops
 
+from burnish.core.errors import BundleError
 from burnish.runtime import compiled as module
-from burnish.runtime.compiled import Compiled, compiled
+from burnish.runtime.compiled import Compiled, compiled, identity_of
 
 OPTIONS = {"INFERENCE_PRECISION_HINT": "f32"}
 X = np.linspace(-1, 1, 8, dtype=np.float32).reshape(2, 4)
@@ -29,18 +30,24 @@ def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "cache" / "burnish" / "compiled"
 
 
-@pytest.fixture
-def graph(tmp_path: Path) -> Path:
+def write(path: Path, factor: float = 1.0) -> Path:
     """An IR of one matrix product, batch dynamic."""
     x = ops.parameter([-1, 4], dtype=np.float32, name="x")
     x.output(0).get_tensor().set_names({"x"})
-    ov.save_model(ov.Model([ops.matmul(x, WEIGHTS, False, False)], [x], "g"), tmp_path / "g.xml", False)
-    return tmp_path / "g.xml"
+    ov.save_model(ov.Model([ops.matmul(x, factor * WEIGHTS, False, False)], [x], "g"), path, False)
+    return path
 
 
-def opened(graph: Path, identity: str = "one", **options: Any) -> Compiled:
+@pytest.fixture
+def graph(tmp_path: Path) -> Path:
+    """An IR of x @ WEIGHTS."""
+    return write(tmp_path / "g.xml")
+
+
+def opened(graph: Path, identity: str | None = None, **options: Any) -> Compiled:
     """The graph for a batch of two."""
-    return compiled(ov.Core(), graph, {"x": (2, 4)}, OPTIONS | options, identity)
+    named = identity_of(graph) if identity is None else identity
+    return compiled(ov.Core(), graph, {"x": (2, 4)}, OPTIONS | options, named)
 
 
 def runs(found: Compiled) -> bool:
@@ -50,10 +57,11 @@ def runs(found: Compiled) -> bool:
 
 def test_a_kept_graph_needs_its_ir_no_more(graph: Path, kept: Path) -> None:
     """The second time it is mapped from where it is kept, and computes the same without the IR."""
+    identity = identity_of(graph)
     first = opened(graph)
     assert first.pages is None
     graph.unlink()
-    second = opened(graph)
+    second = opened(graph, identity)
     assert second.pages is not None
     assert runs(first)
     assert runs(second)
@@ -64,8 +72,9 @@ def test_another_process_finds_it(graph: Path, kept: Path) -> None:
     opened(graph)
     code = (
         "import sys; from pathlib import Path; import openvino as ov\n"
-        "from burnish.runtime.compiled import compiled\n"
-        f"found = compiled(ov.Core(), Path(sys.argv[1]), {{'x': (2, 4)}}, {OPTIONS!r}, 'one')\n"
+        "from burnish.runtime.compiled import compiled, identity_of\n"
+        f"path = Path(sys.argv[1]); inputs = {{'x': (2, 4)}}\n"
+        f"found = compiled(ov.Core(), path, inputs, {OPTIONS!r}, identity_of(path))\n"
         "print(found.pages is not None)"
     )
     argv = [sys.executable, "-c", code, str(graph)]
@@ -74,15 +83,24 @@ def test_another_process_finds_it(graph: Path, kept: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("other", "options"),
-    [("two", {}), ("one", {"INFERENCE_PRECISION_HINT": "bf16"})],
+    ("factor", "options"),
+    [(2.0, {}), (1.0, {"INFERENCE_PRECISION_HINT": "bf16"})],
     ids=["graph", "precision"],
 )
-def test_what_differs_is_kept_apart(graph: Path, kept: Path, other: str, options: dict[str, str]) -> None:
+def test_what_differs_is_kept_apart(
+    graph: Path, kept: Path, factor: float, options: dict[str, str], tmp_path: Path
+) -> None:
     """Another graph, or the same in another precision, is compiled for itself."""
     opened(graph)
-    assert opened(graph, other, **options).pages is None
+    assert opened(write(tmp_path / "other.xml", factor), **options).pages is None
     assert len(list(kept.iterdir())) == 2
+
+
+def test_nothing_is_kept_under_a_false_name(graph: Path, kept: Path, tmp_path: Path) -> None:
+    """An IR that is not what it is called is refused before it is compiled."""
+    with pytest.raises(BundleError, match="is not the file that its bundle names"):
+        opened(graph, identity_of(write(tmp_path / "other.xml", 2.0)))
+    assert not list(kept.rglob("*.blob"))
 
 
 @pytest.mark.parametrize("left", [0, 1, 200, 0.5, 0.9])
@@ -121,16 +139,19 @@ def test_a_file_in_the_way_of_the_cache_is_survived(graph: Path, kept: Path) -> 
     assert kept.read_text() == "in the way"
 
 
-def test_the_least_recently_used_goes_first(graph: Path, kept: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_least_recently_used_goes_first(
+    graph: Path, kept: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """What is kept stays within its bound; what was used last stays."""
-    for age, identity in enumerate(("newest", "middle", "oldest")):
-        opened(graph, identity)
+    graphs = [write(tmp_path / f"{k}.xml", 2.0 + k) for k in range(3)]
+    for age, path in enumerate(graphs):
+        opened(path)
         made = max(kept.iterdir(), key=lambda f: f.stat().st_ctime_ns)
         os.utime(made, (1e9 - age, 1e9 - age))
     size = sum(p.stat().st_size for p in made.iterdir())
     monkeypatch.setattr(module, "MOST_BYTES", int(2.5 * size))
     oldest = made
-    opened(graph, "one more")
+    opened(graph)
     assert not oldest.exists()
     assert len(list(kept.iterdir())) == 2
     shutil.rmtree(kept)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from typing import Any
 import openvino as ov
 
 from burnish.core.bundle import Graph, Role
-from burnish.core.files import digest, digest_text, directory_aside, write_text
+from burnish.core.files import digest_text, directory_aside, source_digest, write_text
 from burnish.core.plan import Precision
 from burnish.graphs import Capture, captures, compare, lower, quantize, require_parity, save
 from burnish.load import OpenedModel
@@ -31,14 +30,11 @@ COMPONENTS: dict[Role, tuple[str, ...]] = {
 }
 
 
-@cache
 def _maker() -> str:
     """What makes graphs and pictures, in a few letters: other releases, or other code, make others."""
-    package = Path(__file__).parents[1]
-    rooms = ("build", "core", "graphs", "program", "runtime")
-    sources = sorted(path for room in rooms for path in (package / room).glob("*.py"))
     versions = [version(name) for name in ("openvino", "nncf", "torch", "diffusers")]
-    return digest_text("\n".join([*versions, *map(digest, sources)]))[:8]
+    code = source_digest("build", "core", "graphs", "program", "runtime")
+    return digest_text("\n".join([*versions, code]))[:8]
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image, PngImagePlugin, UnidentifiedImageError
 
 from burnish.core.errors import RequestError
+from burnish.core.files import write_bytes
 
 MAX_BYTES = 64 << 20
 MAX_PIXELS = 4096 * 4096
@@ -27,7 +27,7 @@ def _open(path: Path, mode: str) -> Image.Image:
             if image.width * image.height > MAX_PIXELS:
                 raise RequestError(f"{path} has more than {MAX_PIXELS} pixels", "Give a smaller picture")
             return image.convert(mode)
-    except (UnidentifiedImageError, Image.DecompressionBombError, OSError, SyntaxError) as error:
+    except (UnidentifiedImageError, Image.DecompressionBombError, OSError, SyntaxError, ValueError) as error:
         raise RequestError(f"{path} is no picture: {error}", f"Give a {', '.join(FORMATS)} file") from None
 
 
@@ -48,10 +48,4 @@ def write_png(path: Path, picture: NDArray[np.uint8], texts: dict[str, str]) -> 
         info.add_itxt(key, value.encode("utf-8", "replace").decode())
     data = io.BytesIO()
     Image.fromarray(picture).save(data, format="PNG", pnginfo=info)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        aside.write_bytes(data.getvalue())
-        aside.replace(path)
-    finally:
-        aside.unlink(missing_ok=True)
+    write_bytes(path, data.getvalue())

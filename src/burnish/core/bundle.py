@@ -8,6 +8,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from burnish.core.evidence import Measurement, Verdict
+from burnish.core.files import digest_text
 from burnish.core.model import MOST_NUMBERS, Device, Family, ModelCard
 from burnish.core.plan import Plan, Precision
 from burnish.core.values import Part, Value
@@ -49,7 +50,10 @@ class Graph(Part):
 
 
 class Bundle(Value):
-    """Everything the runtime needs to know. `files` maps every other file to its sha256."""
+    """Everything the runtime needs to know, and what was found out about it.
+
+    `files` maps every file that it runs from to its sha256, `evidence` every other.
+    """
 
     model: ModelCard
     plan: Plan
@@ -66,7 +70,14 @@ class Bundle(Value):
     original: Measurement | None = None  # what the model cost before, on the same machine
     verdict: Verdict | None = None
     files: dict[str, str] = Field(default_factory=dict)
+    evidence: dict[str, str] = Field(default_factory=dict)
     built_by: str = ""
+
+    @property
+    def identity(self) -> str:
+        """sha256 over all that its pictures depend on: the manifest but for what was found out about it."""
+        found_out = {"device", "measurement", "original", "verdict", "evidence", "built_by"}
+        return digest_text(self.model_dump_json(exclude=found_out))
 
     @model_validator(mode="after")
     def _of_one_model(self) -> Self:

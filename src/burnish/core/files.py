@@ -8,6 +8,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 
 MAX_TEXT_BYTES = 64 << 20
@@ -20,12 +21,17 @@ def cache_directory() -> Path:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Writes `text` as UTF-8 through a file beside `path`; raises OSError, leaving `path` as it was."""
+    """Writes `text` as UTF-8, whole or not at all; raises OSError, leaving `path` as it was."""
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Writes `data` through a file beside `path`; raises OSError, leaving `path` as it was."""
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, aside = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
         Path(aside).chmod(0o644)
         Path(aside).replace(path)
     except BaseException:
@@ -85,6 +91,14 @@ def digest(path: Path) -> str:
     """sha256 of a file, as lower-case hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@cache
+def source_digest(*rooms: str) -> str:
+    """sha256 over the code of some rooms of Burnish: other code may make other things of the same input."""
+    package = Path(__file__).parents[1]
+    sources = sorted(path for room in rooms for path in (package / room).glob("*.py"))
+    return digest_text("\n".join(map(digest, sources)))
 
 
 def digest_text(text: str) -> str:

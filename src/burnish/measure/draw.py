@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import json
-import os
-import tempfile
 import warnings
 from collections.abc import Callable, Sequence
-from functools import cache
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
@@ -15,7 +14,7 @@ import numpy as np
 
 from burnish.core.errors import PromptCutWarning, SuiteError
 from burnish.core.evidence import Prompt, Suite
-from burnish.core.files import cache_directory, digest, digest_text, make_room
+from burnish.core.files import cache_directory, digest_text, make_room, source_digest, write_bytes
 from burnish.core.model import ModelCard
 from burnish.measure.pictures import Pictures
 from burnish.runtime import Pipeline, Request
@@ -84,25 +83,21 @@ def draw_part(
     """The pictures of a part of a suite, those kept that an earlier run of the very same drew here."""
     root = cache_directory() / "pictures"
     asked = [suite.model_dump_json(include={part, "seeds"}), pipeline.program.model_dump_json()]
-    # The whole manifest but what was found out about it: pictures depend on more of it than its files.
-    drawn_by = pipeline.bundle.model_dump_json(exclude={"measurement", "original", "verdict", "built_by"})
-    whole = json.dumps([asked, drawn_by, engine(), _code()])
-    keep = root / digest_text(whole)[:24]
+    code = source_digest("core", "runtime")
+    keep = root / digest_text(json.dumps([asked, pipeline.bundle.identity, engine(), code]))[:24]
     drawn = draw(pipeline, getattr(suite, part), suite.seeds, keep=keep, progress=progress)
+    with suppress(OSError):
+        keep.touch()  # used last, so that it goes last
     make_room(root, MOST_BYTES)
     return drawn
 
 
 def _save(path: Path, pictures: Pictures) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, aside = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            np.save(file, pictures)
-        Path(aside).replace(path)
-    except BaseException:
-        Path(aside).unlink(missing_ok=True)
-        raise
+    """Keeps pictures where that is possible; where it is not, they are drawn again the next time."""
+    data = io.BytesIO()
+    np.save(data, pictures)
+    with suppress(OSError):
+        write_bytes(path, data.getvalue())
 
 
 def _load(path: Path) -> Pictures | None:
@@ -111,11 +106,3 @@ def _load(path: Path) -> Pictures | None:
         return np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError):
         return None
-
-
-@cache
-def _code() -> str:
-    """What draws, in a digest: other code may draw other pictures from the same bundle."""
-    package = Path(__file__).parents[1]
-    sources = sorted(path for room in ("core", "runtime") for path in (package / room).glob("*.py"))
-    return digest_text("".join(map(digest, sources)))

@@ -11,7 +11,7 @@ import json
 import mmap
 import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Event, Thread
@@ -21,7 +21,7 @@ import numpy as np
 import openvino as ov
 
 from burnish.core.errors import BundleError
-from burnish.core.files import cache_directory, digest_text, directory_aside, make_room
+from burnish.core.files import cache_directory, digest, digest_text, directory_aside, make_room
 
 Options = dict[str, Any]
 Shapes = dict[str, tuple[int, ...]]
@@ -40,25 +40,22 @@ class Compiled(NamedTuple):
     pages: mmap.mmap | None = None
 
 
-def compiled(
-    core: ov.Core,
-    path: Path,
-    shapes: Shapes,
-    options: Options,
-    identity: str,
-    check: Callable[[], None] = lambda: None,
-) -> Compiled:
+def identity_of(path: Path) -> str:
+    """What names the IR at `path`: the digests of its two files."""
+    return f"{digest(path)} {digest(path.with_suffix('.bin'))}"
+
+
+def compiled(core: ov.Core, path: Path, shapes: Shapes, options: Options, identity: str) -> Compiled:
     """The IR at `path`, compiled for these input shapes.
 
-    `identity` names the contents of the IR. Where it is "" or nothing can be written, nothing is kept.
-    `check` is called once the IR was read: it raises where that is not what `identity` says, for what is kept
-    under a false name would be another bundle's graph.
+    `identity` is its `identity_of`. Where that is "" or nothing can be written, nothing is kept. Raises
+    BundleError where the IR has to be read and is another: a bundle may be replaced while it is open.
     """
     folder = _folder(core, shapes, options, identity) if identity else None
     found = _kept(core, folder, options) if folder else None
     if found is not None:
         return found
-    graph = _read(core, path, shapes, check)
+    graph = _read(core, path, shapes, identity)
     if folder is not None:
         with suppress(OSError):
             with directory_aside(folder) as aside:
@@ -68,14 +65,15 @@ def compiled(
     return Compiled(core.compile_model(graph, DEVICE, options))
 
 
-def _read(core: ov.Core, path: Path, shapes: Shapes, check: Callable[[], None]) -> Any:
+def _read(core: ov.Core, path: Path, shapes: Shapes, identity: str) -> Any:
     """The graph at `path` with these input shapes; raises BundleError where it is none that takes them."""
     with path.open("rb") as file:
         if not BEGINNING.match(file.read(HEADER_BYTES)):
             raise BundleError(f"{path} is no graph of OpenVINO", "Build the bundle again")
     try:
         graph = core.read_model(path)
-        check()
+        if identity and identity_of(path) != identity:
+            raise BundleError(f"{path} is not the file that its bundle names", "Open the bundle again")
         graph.reshape({name: list(shape) for name, shape in shapes.items()})
     except RuntimeError as error:  # in OpenVINO's words, which are many and name its sources
         raise BundleError(f"{path} is no graph for inputs of {shapes}", "Build the bundle again") from error

@@ -10,8 +10,6 @@ import openvino as ov
 from numpy.typing import NDArray
 
 from burnish.core.bundle import Graph
-from burnish.core.errors import BundleError
-from burnish.core.files import digest
 from burnish.core.plan import Precision
 from burnish.runtime.compiled import Compiled, compiled
 
@@ -23,18 +21,13 @@ Arrays = dict[str, NDArray[Any]]
 Shape = tuple[int, ...]
 
 
-def identity_of(*digests: str) -> str:
-    """What names a graph: the digests of its two files."""
-    return " ".join(digests)
-
-
 class CompiledGraph:
     """One graph of a bundle. Shapes are static: each new set of input shapes is compiled and kept."""
 
     def __init__(
         self, core: ov.Core, path: Path, graph: Graph, *, identity: str = "", threads: int = 0
     ) -> None:
-        """`identity` is the digests of the files at `path`; without it nothing is kept for next time."""
+        """`identity` is the `identity_of` the file at `path`; without it nothing is kept for next time."""
         self.graph = graph
         self._core, self._path, self._identity = core, path, identity
         self._compiled: dict[tuple[Shape, ...], tuple[Any, Compiled]] = {}
@@ -48,17 +41,9 @@ class CompiledGraph:
         """The compiled graph for these input shapes, in order; compiled now where it is not there yet."""
         if shapes not in self._compiled:
             named = dict(zip(self.graph.inputs, shapes, strict=True))
-            found = compiled(
-                self._core, self._path, named, self._options, self._identity, self._check_unchanged
-            )
+            found = compiled(self._core, self._path, named, self._options, self._identity)
             self._compiled[shapes] = found.model.create_infer_request(), found
         return self._compiled[shapes][0]
-
-    def _check_unchanged(self) -> None:
-        """Raises BundleError where the files are not those that were opened: a bundle may be replaced."""
-        files = (self._path, self._path.with_suffix(".bin"))
-        if self._identity and self._identity != identity_of(*map(digest, files)):
-            raise BundleError(f"{self._path} is not the file that its bundle names", "Open the bundle again")
 
     def __call__(self, **inputs: NDArray[Any]) -> NDArray[np.float32]:
         """The graph's only output. Inputs by name, batch first; the result is a copy of its own."""

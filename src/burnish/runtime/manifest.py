@@ -40,9 +40,11 @@ def open_manifest(directory: Path, *, verify: bool = True) -> Bundle:
     if not (directory / MANIFEST).is_file():
         raise BundleError(f"{directory} is no bundle: it has no {MANIFEST}", "burnish optimize MODEL -o DIR")
     bundle = Bundle.read(directory / MANIFEST)
-    for name, expected in bundle.files.items():
+    for name, expected in (bundle.files | bundle.evidence).items():
         path = inside(directory, name)
         if not path.is_file():
+            if name in bundle.evidence:
+                continue  # a bundle runs without; what is there must be what was found
             raise BundleError(f"{path} is missing", "Build the bundle again")
         if verify and digest(path) != expected:
             raise BundleError(f"{path} does not match its digest", "Build the bundle again, or fetch it anew")
@@ -54,6 +56,8 @@ def open_manifest(directory: Path, *, verify: bool = True) -> Bundle:
     unsigned = sorted(name for name in named if name not in bundle.files)
     if unsigned:
         raise BundleError(f"{directory}: {unsigned[0]} has no digest", "Build the bundle again")
+    if bundle.verdict is not None and bundle.verdict.candidate != bundle.identity:
+        raise BundleError(f"{directory}: its verdict is of another bundle", "Build the bundle again")
     _require_parts(directory, bundle)
     return bundle
 

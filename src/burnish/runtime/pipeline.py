@@ -20,7 +20,7 @@ from burnish.core.errors import BundleError, NotFiniteError
 from burnish.core.files import digest, read_text
 from burnish.core.noise import noise
 from burnish.core.program import Program
-from burnish.runtime.graphs import CompiledGraph, Shape, identity_of
+from burnish.runtime.graphs import CompiledGraph, Shape
 from burnish.runtime.manifest import files_of, inside, open_manifest
 from burnish.runtime.request import Pixels, Request
 from burnish.runtime.sampler import sample
@@ -61,7 +61,7 @@ class Pipeline:
                 core,
                 inside(self.directory, g.file),
                 g,
-                identity=identity_of(*(self.bundle.files[name] for name in files_of(g))),
+                identity=" ".join(self.bundle.files[name] for name in files_of(g)),
                 threads=threads,
             )
             for g in self.bundle.graphs

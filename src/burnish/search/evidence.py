@@ -8,7 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from burnish.core.bundle import MANIFEST, Bundle
-from burnish.core.files import digest, write_text
+from burnish.core.files import write_text
 from burnish.core.program import Program
 from burnish.report.data import Candidate, ReportData, Row, Side
 from burnish.report.page import write_report
@@ -73,7 +73,7 @@ def provenance(directory: Path) -> dict[str, str]:
     device = bundle.device
     return {
         "model": f"{bundle.model.name}, sha256 {bundle.model.digest}",
-        "bundle": f"sha256 of its manifest {digest(directory / MANIFEST)}",
+        "bundle": f"identity {bundle.identity}",
         "plan": bundle.plan.model_dump_json(),
         "table": Program.read(directory / bundle.program).source,
         "machine": f"{device.name}, {device.cores} cores" if device else platform.processor(),

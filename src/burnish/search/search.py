@@ -17,7 +17,7 @@ from burnish.build import GraphStore, build, plan_program, reference_plan
 from burnish.build.calibration import Conditions
 from burnish.core.errors import BundleError, NotFiniteError, PlanError
 from burnish.core.evidence import Check, Suite, Verdict
-from burnish.core.files import digest_text
+from burnish.core.files import digest_text, source_digest
 from burnish.core.model import Device
 from burnish.core.plan import Floor, Plan, Precision
 from burnish.measure.controls import Control, planted
@@ -60,6 +60,7 @@ class Optimized:
     control: Trial | None  # the reference with as many calls as the winner's time pays for
     pictures: tuple[list[Pictures], list[Pictures]]  # confirmation: reference, winner
     seconds: dict[Precision, GraphSeconds]
+    notes: Path  # what an interrupted search would go on from; to be removed once the bundle is in its place
 
 
 class NothingPassesError(PlanError):
@@ -86,7 +87,11 @@ class Arena:
         """The verdict on a bundle's pictures of the first `count` prompts, and those pictures."""
         prompts = getattr(self.suite, self.part)[:count]
         texts = [p.prompt for p in prompts]
-        drawn = draw(pipeline, prompts, self.suite.seeds)
+        # What confirms is drawn once however often a search is interrupted after it.
+        keeps = count is None and self.part == "confirmation"
+        drawn = (
+            draw_part(pipeline, self.suite, self.part) if keeps else draw(pipeline, prompts, self.suite.seeds)
+        )
         found = score(self.judge, texts, drawn, self.pictures[:count])
         if count is None:
             return verdict(self.floor, found, self.scores, self.controls), drawn
@@ -159,7 +164,6 @@ def optimize(
         answer, drawn = ground.judged(Pipeline(directory, verify=False))
         trials.append(Trial(candidate=found, stage="confirmation", verdict=answer))
         if answer.outcome == "PASS":
-            shutil.rmtree(notes, ignore_errors=True)
             return Optimized(
                 reference=scratch / "reference",
                 suite=suite,
@@ -168,6 +172,7 @@ def optimize(
                 trials=tuple(trials),
                 pictures=(ground.pictures, drawn),
                 seconds=seconds,
+                notes=notes,
                 control=_control(store, plan, found, reference, ground),
             )
     shutil.rmtree(notes, ignore_errors=True)
@@ -176,8 +181,9 @@ def optimize(
 
 def _notes(store: GraphStore, suite: Suite, judge: Judge, floor: Floor, reference: Pipeline) -> Path:
     """Where a search that is interrupted leaves what it knows of plans; one that ends leaves nothing."""
-    asked = [suite.model_dump_json(), judge.digest, floor, reference.program.model_dump_json()]
-    return store.root / "notes" / digest_text(json.dumps([asked, reference.bundle.files]))[:24]
+    code = source_digest("measure", "measure/metrics", "search")
+    asked = [suite.model_dump_json(), judge.digest, floor, reference.bundle.identity, code]
+    return store.root / "notes" / digest_text(json.dumps(asked))[:24]
 
 
 def conditions_of(suite: Suite) -> Conditions:
@@ -237,8 +243,8 @@ def _chosen(
 
 def _judged(bench: Pipeline, arena: Arena, notes: Path, count: int | None = None) -> Verdict:
     """The verdict on the first `count` prompts, from the notes where an interrupted search had reached it."""
-    whole = [bench.program.model_dump_json(), bench.bundle.files, count, engine()]
-    path = notes / f"{digest_text(json.dumps(whole, sort_keys=True))[:24]}.json"
+    whole = [bench.program.model_dump_json(), bench.bundle.identity, count, engine()]
+    path = notes / f"{digest_text(json.dumps(whole))[:24]}.json"
     with suppress(BundleError):
         return Verdict.read(path)
     try:
