@@ -7,6 +7,7 @@ import subprocess
 import sys
 import warnings
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import NamedTuple
 
@@ -73,7 +74,7 @@ def process(tmp_path: Path) -> Burnish:
 def noise_is_whole() -> Iterator[None]:
     """What random weights draw counts as broken; how a search ends is another matter."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys.modules["burnish.measure.metrics.broken"], "REASONS", {})
+        patch.setattr(import_module("burnish.measure.metrics.broken"), "REASONS", {})
         yield
 
 

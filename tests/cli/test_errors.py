@@ -13,7 +13,9 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
+from burnish.core.evidence import Prompt, Suite
 from burnish.core.plan import Plan
 from tests.cli.conftest import Burnish
 from tests.conftest import DDPM, DIT, SD, Bundles, Stores
@@ -45,6 +47,7 @@ REFUSED: dict[str, tuple[str, str]] = {
     "no class": ("generate {dit}", "class_labels has 0 entries"),
     "image missing": ("generate {sd} a --image nowhere.png", "nowhere.png does not exist"),
     "image that is none": ("generate {sd} a --image {file}", "is no picture"),
+    "image with a bomb": ("generate {sd} a --image {bomb}", "is no picture: Decompressed data too large"),
     "mask alone": ("generate {sd} a --mask {png}", "a mask needs an image"),
     "strength": ("generate {sd} a --image {png} --strength 0", "strength 0.0 is out of range"),
     "measure nothing": ("measure nowhere", "nowhere is no bundle"),
@@ -71,6 +74,11 @@ REFUSED: dict[str, tuple[str, str]] = {
         "num_inference_step: Extra inputs are not permitted. The nearest field is num_inference_steps",
     ),
     "scheduler of a plan": ("optimize {model} --plan {euler}", "the nearest are EulerDiscreteScheduler"),
+    "a directory for a picture": ("generate {sd} a -o .", "is a directory. Name a file: -o picture.png"),
+    "a plan and a floor": (
+        "optimize {model} --plan {plan} --floor faithful",
+        "without a search or a verdict",
+    ),
     "no PNG": ("generate {sd} a -o a.jpg", "Pictures are PNG: -o a.png"),
     "a judge of icons": ("optimize {model}", "Give --judge DIR"),
     "a judge of icons for a gate": ("gate {sd} --against {sd}", "Give --judge DIR"),
@@ -113,6 +121,11 @@ def places(
     (root / "pictures" / "precious").write_text("precious")
     (root / "suite.json").write_text('{"name": "s", "selection": [], "confirmation": []}')
     Plan(num_inference_steps=3).save(root / "plan.json")
+    info = PngInfo()
+    info.add_text("a", "a" * (2 << 20), zip=True)
+    Image.fromarray(np.zeros((32, 32, 3), np.uint8)).save(root / "bomb.png", pnginfo=info)
+    nine = tuple(Prompt(prompt=c) for c in "rstuvwxyz")
+    Suite(name="nine", selection=(), confirmation=nine, seeds=(0, 1)).save(root / "nine.json")
     (root / "misspelt.json").write_text('{"num_inference_step": 3}')
     Plan(scheduler="EulerDiscrete").save(root / "euler.json")
     Image.fromarray(np.zeros((32, 32, 3), np.uint8)).save(root / "black.png")
@@ -129,6 +142,8 @@ def places(
         "suite": root / "suite.json",
         "plan": root / "plan.json",
         "misspelt": root / "misspelt.json",
+        "nine": root / "nine.json",
+        "bomb": root / "bomb.png",
         "euler": root / "euler.json",
         "png": root / "black.png",
     }
@@ -174,6 +189,8 @@ INTERRUPTED: dict[str, tuple[str, dict[str, Any]]] = {
     "generate": ("generate {sd} a -n 3", CALL | {"after": 3}),
     "a search": ("optimize {model} --judge {clip}", CALL | {"after": 9}),
     "a bundle": ("optimize {model} --plan {plan} -o bundle", SAVE | {"after": 0}),
+    "measure": ("measure {sd}", CALL | {"after": 9}),
+    "a gate": ("gate {sd} --against {sd} --judge {clip} --suite {nine}", CALL | {"after": 20}),
 }
 
 

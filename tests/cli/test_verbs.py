@@ -13,11 +13,12 @@ from PIL import Image
 
 from burnish.core.bundle import MANIFEST, Bundle
 from burnish.core.errors import BundleError
-from burnish.core.evidence import Measurement, Quality, Verdict
+from burnish.core.evidence import Measurement, Prompt, Quality, Suite, Verdict
 from burnish.core.model import ModelCard
 from burnish.core.plan import Plan
 from burnish.runtime import Pipeline, Request
 from burnish.runtime.manifest import open_manifest
+from tests import tiny_models
 from tests.cli.conftest import Burnish
 from tests.conftest import DDPM, DIT, SD, STEPS, Bundles, asked
 
@@ -102,6 +103,15 @@ def test_inspect_prints_the_card(
     assert card.digest in table
 
 
+def test_brackets_in_a_card_are_text(burnish: Burnish, tmp_path: Path) -> None:
+    """What a stranger calls a licence is shown as it stands, brackets included."""
+    model = tiny_models.unconditional(tmp_path / "model")
+    (model / "README.md").write_text('---\nlicense: "[/bold] [red]free"\n---\n')
+    code, table, err = burnish("inspect", model)
+    assert (code, err) == (0, "")
+    assert "[/bold] [red]free" in table
+
+
 def test_measure_prints_measurements(burnish: Burnish, bundle: Bundles) -> None:
     """--json maps each subject to a Measurement, and the costs are there."""
     code, out, err = burnish("measure", bundle(SD), JSON)
@@ -134,20 +144,41 @@ def test_measure_says_how_good_a_suites_pictures_are(
     assert (itself.metrics["SSIM"].mean, itself.bundle) == (pytest.approx(1), itself.against)
 
 
-def test_gate_answers_by_exit_code(burnish: Burnish, bundle: Bundles, clip: Path, small_suite: Path) -> None:
-    """--json is a Verdict; the exit code is its outcome, and one call against six never passes."""
-    worse = bundle(SD, num_inference_steps=1, guidance_scale=1.0)
-    rest = ("--against", bundle(SD), "--judge", clip, "--suite", small_suite, "--floor", "faithful", JSON)
-    for candidate, expected, codes in (
-        (worse, {"FAIL", "INCONCLUSIVE"}, {1, 3}),
-        (bundle(SD), {"INCONCLUSIVE"}, {3}),
-    ):
-        code, out, err = burnish("gate", candidate, *rest)
-        found = Verdict.model_validate(json.loads(out))
-        assert (err, found.prompts, found.seeds) == ("", 5, 2)
-        assert found.outcome in expected
-        assert code in codes
-        assert code == {"PASS": 0, "FAIL": 1, "INCONCLUSIVE": 3}[found.outcome]
+@pytest.fixture
+def sixty(tmp_path: Path) -> Path:
+    """A suite that can decide, of a model without text: each line is other seeds."""
+    prompts = tuple(Prompt(prompt=str(k)) for k in range(1, 61))
+    path = tmp_path.parent / f"{tmp_path.name}-sixty.json"
+    Suite(name="sixty", selection=(), confirmation=prompts, seeds=(0,)).save(path)
+    return path
+
+
+@pytest.mark.parametrize(("steps", "outcome", "expected"), [(STEPS, "PASS", 0), (1, "FAIL", 1)])
+def test_gate_answers_by_exit_code(
+    steps: int,
+    outcome: str,
+    expected: int,
+    burnish: Burnish,
+    bundle: Bundles,
+    clip: Path,
+    sixty: Path,
+    noise_is_whole: None,
+) -> None:
+    """--json is a Verdict: a bundle is as good as itself, 0; one step is another picture than six, 1."""
+    rest = ("--against", bundle(DDPM), "--judge", clip, "--suite", sixty, "--floor", "faithful", JSON)
+    code, out, err = burnish("gate", bundle(DDPM, num_inference_steps=steps), *rest)
+    found = Verdict.model_validate(json.loads(out))
+    assert (err, found.prompts, found.seeds) == ("", 60, 1)
+    assert (found.outcome, code) == (outcome, expected)
+
+
+def test_gate_says_where_too_few_prompts_do_not_decide(
+    burnish: Burnish, bundle: Bundles, clip: Path, small_suite: Path
+) -> None:
+    """Five prompts cannot bound what breaks, even of a bundle against itself: 3."""
+    rest = ("--judge", clip, "--suite", small_suite, "--floor", "faithful", JSON)
+    code, out, _ = burnish("gate", bundle(SD), "--against", bundle(SD), *rest)
+    assert (Verdict.model_validate(json.loads(out)).outcome, code) == ("INCONCLUSIVE", 3)
 
 
 def test_a_plan_is_built_without_a_search(

@@ -33,7 +33,9 @@ def picture(side: int = 32) -> np.ndarray:
     return (np.stack([x, y, (x > 0.5) * 0.7], axis=-1) * 255).astype(np.uint8)
 
 
-@pytest.mark.parametrize("plan", [{}, {"scheduler": "DDPMScheduler"}])
+@pytest.mark.parametrize(
+    "plan", [{}, {"scheduler": "DDPMScheduler"}, {"precision": "bf16"}, {"precision": "int8"}], ids=str
+)
 def test_a_seed_is_a_picture_alone_in_a_batch_and_permuted(plan: dict[str, Any], bundle: Bundles) -> None:
     """Each picture of a batch is byte for byte the one its seed and prompt make alone, noise of steps too."""
     pipeline = Pipeline(bundle(SD, **plan))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,7 @@ NUMBERS = Suite(
 def noise_is_whole() -> Iterator[None]:
     """What random weights draw counts as broken; how a search ends is another matter."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys.modules["burnish.measure.metrics.broken"], "REASONS", {})
+        patch.setattr(import_module("burnish.measure.metrics.broken"), "REASONS", {})
         yield
 
 

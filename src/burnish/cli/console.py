@@ -30,7 +30,7 @@ def print_table(table: Table) -> None:
     """A result for people, to standard output."""
     from rich.console import Console
 
-    Console(highlight=False).print(table)
+    Console(highlight=False, markup=False).print(table)  # brackets in a name are a name's
 
 
 def print_json(value: BaseModel | dict[str, Any]) -> None:
@@ -61,7 +61,7 @@ def progress() -> Iterator[Report]:
     talk = Console(stderr=True)
     bar = Progress(
         SpinnerColumn(),
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         TimeElapsedColumn(),
         console=talk,

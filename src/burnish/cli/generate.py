@@ -28,6 +28,8 @@ def command(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Make pictures."""
+    if not output.name or output.is_dir():
+        raise RequestError(f"{output} is a directory", f"Name a file: -o {output / 'picture.png'}")
     if output.suffix.lower() not in ("", ".png"):
         raise RequestError(f"{output} does not end in .png", f"Pictures are PNG: -o {output.stem}.png")
     # OpenVINO imports its converter, with telemetry and TLS, unless there is none; a bundle needs none.

@@ -56,7 +56,9 @@ def print_costs(rows: dict[str, Measurement]) -> None:
     """A line for each subject."""
     from rich.table import Table
 
-    table = Table("", "calls", "passes", "s/image", "CPU-s/image", "peak memory", "disk", "cold start")
+    table = Table(
+        "", "calls", "passes", "s/image", "CPU-s/image", "peak memory", "disk", "cold start", "first start"
+    )
     for name, m in rows.items():
         table.add_row(
             name,
@@ -67,6 +69,7 @@ def print_costs(rows: dict[str, Measurement]) -> None:
             show_mib(m.peak_mib),
             show_mib(m.disk_mib),
             show_seconds(m.cold_start_s),
+            f"{show_seconds(m.first_start_s)}, {show_mib(m.first_peak_mib)}",
         )
     print_table(table)
 

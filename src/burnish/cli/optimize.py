@@ -12,7 +12,7 @@ from burnish.cli.console import print_json, print_table, progress, say
 from burnish.cli.gate import print_verdict
 from burnish.cli.options import FloorOption, JudgeOption, read_suite
 from burnish.core.bundle import Bundle
-from burnish.core.errors import BundleError
+from burnish.core.errors import BundleError, PlanError
 from burnish.core.plan import Plan
 from burnish.core.units import parse_mib, parse_seconds, show_mib, show_seconds
 
@@ -38,6 +38,11 @@ def command(
     from burnish import api
 
     if plan is not None:
+        if floor != "equivalent" or time_limit != "15min" or max_latency or max_memory or judge:
+            raise PlanError(
+                "--plan builds that plan, without a search or a verdict",
+                "Leave out --floor, --judge, --time-limit and --max-..., and ask burnish gate afterwards",
+            )
         built = api.build(model, Plan.read(plan), output, suite=read_suite(suite))
         print_json(built) if as_json else say(
             f"Bundle: {output}, without a verdict. Next: burnish gate {output} --against {model}"
@@ -81,8 +86,10 @@ def comparison(bundle: Bundle) -> Table:
         ("time per image", show_seconds, original.latency_s, ours.latency_s),
         ("CPU time per image", show_seconds, original.cpu_s, ours.cpu_s),
         ("peak memory", show_mib, original.peak_mib, ours.peak_mib),
+        ("peak memory, first start", show_mib, original.first_peak_mib, ours.first_peak_mib),
         ("size on disk", show_mib, original.disk_mib, ours.disk_mib),
         ("cold start to picture", show_seconds, original.cold_start_s, ours.cold_start_s),
+        ("first start to picture", show_seconds, original.first_start_s, ours.first_start_s),
     )
     for label, show, theirs, mine in rows:
         table.add_row(label, show(theirs), show(mine), f"{theirs / mine:.1f}x less" if mine else "")

@@ -107,4 +107,6 @@ class Measurement(Value):
     cpu_s: float = 0.0
     peak_mib: float = 0.0
     disk_mib: float = 0.0
-    cold_start_s: float = 0.0
+    cold_start_s: float = 0.0  # from the start of a process to its end, one batch of pictures
+    first_peak_mib: float = 0.0  # the first time on a machine, when graphs are compiled
+    first_start_s: float = 0.0

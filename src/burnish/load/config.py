@@ -24,6 +24,14 @@ FORBIDDEN_KEYS = {
     "_attn_implementation_internal": "it may fetch a compiled kernel",
     "kernel_config": "it may fetch a compiled kernel",
     "use_kernels": "it may fetch a compiled kernel",
+    "attribute_map": "it gives one key the meaning of another",
+    "fusion_config": "it rewrites classes of transformers",
+    "transformers_weights": "it names another weights file",
+}
+# Keys of these files alone that stand in for the files a tokenizer is made of.
+STAND_INS = {
+    "tokenizer_config.json": ("fast_tokenizer_files", "init_inputs", "merges", "vocab"),
+    "special_tokens_map.json": ("merges", "merges_file", "tokenizer_file", "vocab", "vocab_file"),
 }
 
 # Sizes that decide how much is built before the first weight is read: the lowest and the highest allowed.
@@ -106,6 +114,11 @@ def read_object(path: Path, where: str) -> dict[str, Any]:
         raise ModelError(f"{where} is larger than {MAX_JSON_BYTES >> 20} MiB", "Download the file again")
     tree = parse_object(path.read_bytes(), where)
     _check_tree(tree, where)
+    for key in STAND_INS.get(path.name, ()):
+        if tree.get(key):
+            raise ModelError(
+                f"{where} has the key {key}: it stands in for the tokenizer's files", "Remove it"
+            )
     return tree
 
 

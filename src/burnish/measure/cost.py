@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 from burnish.core.errors import BurnishError
@@ -97,9 +98,16 @@ def measure_in_process(
     return ProcessCost(result["latency_s"], result["cpu_s"], result["peak_mib"], output)
 
 
-def measure_cold(bundle: Path, batch: int = 1) -> ProcessCost:
-    """A fresh process that opens a bundle, makes `batch` pictures and ends; raises BurnishError."""
-    return measure_in_process([sys.executable, "-m", "burnish.runtime", str(bundle), str(batch)])
+def measure_cold(bundle: Path, batch: int = 1, *, first: bool = False) -> ProcessCost:
+    """A fresh process that opens a bundle, makes `batch` pictures and ends; raises BurnishError.
+
+    `first` is the first on a machine: no compiled graph is kept there yet.
+    """
+    argv = [sys.executable, "-m", "burnish.runtime", str(bundle), str(batch)]
+    if not first:
+        return measure_in_process(argv)
+    with TemporaryDirectory() as empty:
+        return measure_in_process(argv, env=os.environ | {"XDG_CACHE_HOME": empty})
 
 
 def _run(command: list[str], timeout_s: float, env: Mapping[str, str] | None, writer: int) -> tuple[str, str]:

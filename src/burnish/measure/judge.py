@@ -29,19 +29,6 @@ BATCH = 32
 REMEDY = "Give a directory that CLIPModel, CLIPTokenizer and CLIPImageProcessor saved"
 ONE_MODEL = "Take weights and config from one model"
 
-# Keys by which transformers leaves what was checked, beyond those that burnish.load refuses everywhere.
-_WORDS = "it stands in for the tokenizer's own files"
-REFUSED = {
-    CONFIG: {
-        "attribute_map": "it gives one key the meaning of another",
-        "fusion_config": "it rewrites classes of transformers",
-        "transformers_weights": "it names another weights file",
-    },
-    TOKENIZER_CONFIG: dict.fromkeys(("fast_tokenizer_files", "init_inputs", "merges", "vocab"), _WORDS),
-    "special_tokens_map.json": dict.fromkeys(
-        ("merges", "merges_file", "tokenizer_file", "vocab", "vocab_file"), _WORDS
-    ),
-}
 TOKENIZERS = (None, "CLIPTokenizer", "CLIPTokenizerFast")
 
 
@@ -133,13 +120,14 @@ def open_judge(path: Path) -> Judge:
 
 
 def _open(path: Path) -> Judge:
+    from burnish.load.config import read_object
     from burnish.load.directory import stamps
 
     if not path.is_dir():
         raise ModelError("it is not a directory", REMEDY)
     root = path.resolve()  # a link to a directory may be given, but none inside may leave it
     seen = stamps(root)
-    files = _json_files(root, seen)
+    files = {where: read_object(root / where, where) for where, *_ in seen if where.endswith(".json")}
     config = _config(files)
     preprocessing = _preprocessing(files, config.vision_config.image_size)
     tokenizer = _tokenizer(root, files, config.text_config.vocab_size)
@@ -157,22 +145,6 @@ def _open(path: Path) -> Judge:
         model=model,
         tokenizer=tokenizer,
     )
-
-
-def _json_files(root: Path, seen: tuple[Stamp, ...]) -> dict[str, dict[str, Any]]:
-    """Every JSON file by its name, all of them free of the keys that a model or a judge may not have."""
-    from burnish.load.config import read_object
-
-    files = {where: read_object(root / where, where) for where, *_ in seen if where.endswith(".json")}
-    for file, keys in REFUSED.items():
-        tree = files.get(file, {})
-        for part in (tree, *(value for value in tree.values() if isinstance(value, dict))):
-            for key in keys:
-                if part.get(key):
-                    raise ModelError(
-                        f"{file} has the key {key}: {keys[key]}", "Remove it if the judge works without"
-                    )
-    return files
 
 
 def _made(what: str, make: Callable[[], Any]) -> Any:

@@ -130,6 +130,8 @@ COSTS = (
     ("Time for an image", "latency_s", show_seconds, "faster", "slower"),
     ("CPU time for an image, all cores", "cpu_s", show_seconds, "less", "more"),
     ("Cold start", "cold_start_s", show_seconds, "faster", "slower"),
+    ("First start on a machine", "first_start_s", show_seconds, "faster", "slower"),
+    ("Peak memory of the first start", "first_peak_mib", show_mib, "less", "more"),
     ("Peak memory", "peak_mib", show_mib, "less", "more"),
     ("Size on disk", "disk_mib", show_mib, "smaller", "larger"),
 )
