@@ -1,0 +1,61 @@
+"""Damage that a test does to a copy of a bundle."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from burnish.core.bundle import MANIFEST
+from burnish.core.files import digest
+
+Damage = Callable[[Path], object]
+
+
+def edit(change: Callable[[dict[str, Any]], object]) -> Damage:
+    """Changes the manifest."""
+
+    def damage(directory: Path) -> None:
+        data = json.loads((directory / MANIFEST).read_text())
+        change(data)
+        (directory / MANIFEST).write_text(json.dumps(data))
+
+    return damage
+
+
+def model(**changes: Any) -> Damage:
+    """Changes the model's card in the manifest."""
+    return edit(lambda data: data["model"].update(changes))
+
+
+def manifest(**changes: Any) -> Damage:
+    """Changes fields of the manifest."""
+    return edit(lambda data: data.update(changes))
+
+
+def graph(role: str, **changes: Any) -> Damage:
+    """Changes what the manifest says of a graph."""
+    return edit(lambda data: next(g for g in data["graphs"] if g["role"] == role).update(changes))
+
+
+def signed(name: str, text: Callable[[str], str]) -> Damage:
+    """What somebody does who changes a file and its digest with it."""
+
+    def damage(directory: Path) -> None:
+        path = directory / name
+        path.write_text(text(path.read_text()))
+        edit(lambda data: data["files"].update({name: digest(path)}))(directory)
+
+    return damage
+
+
+def rewritten(name: str, change: Callable[[Any], object]) -> Damage:
+    """Changes a JSON file and its digest with it."""
+
+    def text(before: str) -> str:
+        data = json.loads(before)
+        change(data)
+        return json.dumps(data)
+
+    return signed(name, text)
