@@ -38,6 +38,7 @@ bench: setup
 	test -f $(DEMO)/bundle.json || $(BIN)/burnish optimize icons -o $(DEMO)
 	test -f $(DEMO)-faithful/bundle.json || $(BIN)/burnish optimize icons -o $(DEMO)-faithful --floor faithful
 	$(BIN)/python -m benchmarks.stock
+	$(BIN)/python -m benchmarks.parity
 	$(BIN)/python -m benchmarks.unet_call
 
 # The newest versions that the extras admit, without torch's own accelerator packages.

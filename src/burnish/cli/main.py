@@ -59,7 +59,7 @@ def run() -> None:
         remedy = "Free some space and run it again." if error.errno == errno.ENOSPC else ""
         say(f"Error: {error.strerror or error}: {error.filename or ''} {remedy}".rstrip())
         sys.exit(2)
-    except Exception:
+    except Exception:  # whatever it is, it must not end with a code that is a gate's answer
         traceback.print_exc()
         say("Error: this is a bug in Burnish, or a library's. The lines above say where.")
         sys.exit(CRASHED)
