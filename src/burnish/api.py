@@ -6,6 +6,7 @@ import json
 import shutil
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
@@ -15,9 +16,9 @@ from typing import Any
 from burnish.build import GraphStore, check_target, reference_plan
 from burnish.build import build as build_plan
 from burnish.core.bundle import MANIFEST, Bundle
-from burnish.core.errors import BurnishError, PlanError, RequestError, SuiteError
+from burnish.core.errors import BundleError, BurnishError, PlanError, RequestError, SuiteError
 from burnish.core.evidence import Measurement, Prompt, Quality, Suite, Verdict
-from burnish.core.files import cache_directory, digest, digest_text, directory_aside
+from burnish.core.files import cache_directory, digest, digest_text, directory_aside, make_room
 from burnish.core.model import Device, ModelCard
 from burnish.core.plan import Floor, Plan
 from burnish.load import OpenedModel, open_model, probe_device, resolve
@@ -36,6 +37,7 @@ from burnish.runtime.request import Pixels
 from burnish.search import conditions_of, write_evidence
 from burnish.search import optimize as search_plans
 
+MOST_BYTES = 64 << 30  # of kept graphs in all; the least recently used models go first
 MODELS = Path(str(files("burnish"))) / "models"
 
 
@@ -50,7 +52,12 @@ def inspect(model: str | Path) -> ModelCard:
 
 
 def _store(model: str | Path) -> GraphStore:
-    return GraphStore(load(model), cache_directory() / "graphs")
+    """The graphs of a model, those that were used last kept with them."""
+    store = GraphStore(load(model), cache_directory() / "graphs")
+    store.root.mkdir(parents=True, exist_ok=True)
+    store.root.touch()
+    make_room(store.directory, MOST_BYTES)
+    return store
 
 
 def default_suite(card: ModelCard) -> Suite:
@@ -123,7 +130,6 @@ def optimize(
     store = _store(model)
     asked, opened = _exam(store.model.card, floor, suite, judge, choosing=True)
     report("probing the device", 0.0)
-    store.root.mkdir(parents=True, exist_ok=True)
     with (
         directory_aside(directory) as aside,
         TemporaryDirectory(prefix=".search.", dir=store.root) as scratch,
@@ -265,7 +271,7 @@ def gate(
     On the confirmation prompts of the suite, with controls. Raises BundleError, ModelError, SuiteError.
     """
     candidate = Pipeline(bundle)
-    base = Pipeline(_as_bundle(against))
+    base = _opened(against)
     asked, opened = _exam(base.bundle.model, floor, suite, judge, choosing=False)
     texts = [p.prompt for p in asked.confirmation]
     reference = _drawn(base, asked, "original", report)
@@ -293,7 +299,7 @@ def measure_quality(
     SuiteError.
     """
     pipeline = Pipeline(bundle)
-    base = pipeline if against is None else Pipeline(_as_bundle(against))
+    base = pipeline if against is None else _opened(against)
     card = pipeline.bundle.model
     floor: Floor = "equivalent" if card.family == "stable-diffusion" else "faithful"
     opened = open_judge(judge) if judge else default_judge(card, floor)
@@ -327,13 +333,16 @@ def _drawn(
     )
 
 
-def _as_bundle(against: str | Path) -> Path:
+def _opened(against: str | Path) -> Pipeline:
+    """A bundle, or the bundle of a model with its default plan, which is kept for the next time."""
     if (Path(against) / MANIFEST).is_file():
-        return Path(against)
+        return Pipeline(against)
     store = _store(against)
     directory = store.root / "reference"
+    with suppress(BundleError):
+        return Pipeline(directory)
     build_plan(store, reference_plan(store.model), directory)
-    return directory
+    return Pipeline(directory)
 
 
 def _probe_request(pipeline: Pipeline, batch: int) -> Request:

@@ -7,6 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import openvino as ov
+from openvino import opset13 as ops
+
 from burnish.core.bundle import MANIFEST
 from burnish.core.files import digest
 
@@ -59,3 +62,21 @@ def rewritten(name: str, change: Callable[[Any], object]) -> Damage:
         return json.dumps(data)
 
     return signed(name, text)
+
+
+def doubled(role: str) -> Damage:
+    """Makes a graph give twice as much, and signs it."""
+
+    def damage(directory: Path) -> None:
+        path = directory / f"{role}.xml"
+        whole = ov.Core().read_model(path)
+        given = whole.get_results()[0].input_value(0)
+        twice = ov.Model([ops.concat([given, given], axis=1)], whole.get_parameters(), role)
+        aside = path.with_name("aside.xml")  # the graph's weights are read from its file until it is saved
+        ov.save_model(twice, aside, compress_to_fp16=False)
+        for suffix in (".xml", ".bin"):
+            aside.with_suffix(suffix).replace(path.with_suffix(suffix))
+        written = {p.name: digest(p) for p in (path, path.with_suffix(".bin"))}
+        edit(lambda data: data["files"].update(written))(directory)
+
+    return damage

@@ -13,7 +13,7 @@ from burnish.core.model import ModelCard
 from burnish.runtime import Pipeline
 from burnish.runtime.manifest import open_manifest
 from tests.conftest import DDPM, SD, Bundles, asked
-from tests.runtime.damage import Damage, edit, graph, manifest, model, rewritten, signed
+from tests.runtime.damage import Damage, doubled, edit, graph, manifest, model, rewritten, signed
 
 
 def _surrounded(data: dict[str, Any], tokens: int) -> None:
@@ -172,6 +172,10 @@ LATE: dict[str, tuple[Damage, str]] = {
         rewritten("starts.json", lambda data: [table["rows"][0].update(start=0.0) for table in data]),
         "which divides it, is 0",
     ),
+    **{
+        f"a {role} that gives twice as much": (doubled(role), f"{role} of")
+        for role in ("time_proj", "text_encoder", "denoiser", "decoder", "image_encoder")
+    },
 }
 
 

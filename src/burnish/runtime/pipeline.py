@@ -103,7 +103,8 @@ class Pipeline:
         program, start, known = self._begin(request)
         self._prepare(request.count, start.shape[1:])
         passes = self._condition(request)
-        times = self._graphs["time_proj"](timestep=np.array(program.timesteps, dtype=np.float32))
+        timesteps = np.array(program.timesteps, dtype=np.float32)
+        times = self._run("time_proj", (program.calls, *self._shape_of("time_proj")), timestep=timesteps)
 
         def denoise(i: int, x: Array, scaled: Array) -> Array:
             m = self._guided(scaled, times[i], program.guidance[i], passes)
@@ -135,11 +136,21 @@ class Pipeline:
 
     def _prepare(self, count: int, latents: Shape) -> None:
         """Compiles the denoiser before the other graphs: what its compilation lets go, theirs takes up."""
-        given = {g.role: g.output_shape for g in self.bundle.graphs}
-        shapes = {"sample": latents, "time_proj": given["time_proj"]}
-        shapes["condition"] = given.get("text_encoder", ())  # a class is one number
+        shapes = {"sample": latents, "time_proj": self._shape_of("time_proj")}
+        shapes["condition"] = self._shape_of("text_encoder")  # a class is one number
         denoiser = self._graphs["denoiser"]
         denoiser.prepare(*((count, *shapes[name]) for name in denoiser.graph.inputs))
+
+    def _shape_of(self, role: Role) -> Shape:
+        """The shape of one output of a graph at the model's own size; () where there is no such graph."""
+        return next((g.output_shape for g in self.bundle.graphs if g.role == role), ())
+
+    def _run(self, role: Role, shape: Shape, **inputs: NDArray[Any]) -> Array:
+        """The graph's output; raises BundleError where it has not the `shape` that all the rest expects."""
+        out = self._graphs[role](**inputs)
+        if out.shape != shape:
+            raise BundleError(f"{role} of {self.directory} gives {out.shape}, not {shape}", "Build it again")
+        return out
 
     @staticmethod
     def _fresh(seeds: tuple[int, ...], shape: tuple[int, ...], j: int) -> Array:
@@ -147,9 +158,8 @@ class Pipeline:
 
     def _begin(self, request: Request) -> tuple[Program, Array, tuple[Array, Array] | None]:
         height, width = request.size(self.bundle)
-        channels, latent_height, _ = self.bundle.model.latent_shape
-        factor = self.bundle.model.image_shape[1] // latent_height
-        shape = (channels, height // factor, width // factor)
+        factor = self._factor
+        shape = (self.bundle.model.latent_shape[0], height // factor, width // factor)
         initial = noise(request.seeds, shape)
         if request.image is None:
             return self.program, initial, None
@@ -184,7 +194,8 @@ class Pipeline:
 
     def _text_state(self, prompt: str) -> Array:
         assert self._tokenizer is not None  # noqa: S101 - only called where there is one
-        return self._graphs["text_encoder"](input_ids=self._tokenizer.ids([prompt]))[0]
+        shape = (1, *self._shape_of("text_encoder"))
+        return self._run("text_encoder", shape, input_ids=self._tokenizer.ids([prompt]))[0]
 
     def _guided(self, x: Array, time_proj: Array, weight: float, passes: dict[str, Any]) -> Array:
         """Guided output u + w (c - u); w = 1 is the conditional pass alone."""
@@ -205,7 +216,12 @@ class Pipeline:
             inputs["condition"] = condition
         if self._observe is not None:
             self._observe(inputs)
-        return self._graphs["denoiser"](**inputs)
+        return self._run("denoiser", x.shape, **inputs)
+
+    @property
+    def _factor(self) -> int:
+        """Pixels a latent, along each side."""
+        return self.bundle.model.image_shape[1] // self.bundle.model.latent_shape[1]
 
     @property
     def graphs(self) -> dict[Role, CompiledGraph]:
@@ -217,14 +233,18 @@ class Pipeline:
         pixels = (image.astype(np.float32) / 127.5 - 1.0).transpose(2, 0, 1)[None]
         if "image_encoder" not in self._graphs:
             return pixels
-        latents = self._graphs["image_encoder"](sample=pixels)
+        height, width = (side // self._factor for side in image.shape[:2])
+        shape = (1, self.bundle.model.latent_shape[0], height, width)
+        latents = self._run("image_encoder", shape, sample=pixels)
         return (latents - np.float32(self.bundle.shift_factor)) * np.float32(self.bundle.scaling_factor)
 
     def _pixels(self, latents: Array) -> Pixels:
         x = latents
         if "decoder" in self._graphs:
             scaled = latents / np.float32(self.bundle.scaling_factor) + np.float32(self.bundle.shift_factor)
-            x = np.concatenate([self._graphs["decoder"](sample=one[None]) for one in scaled])
+            height, width = (side * self._factor for side in latents.shape[2:])
+            shape = (1, self.bundle.model.image_shape[0], height, width)
+            x = np.concatenate([self._run("decoder", shape, sample=one[None]) for one in scaled])
         if not np.isfinite(x).all():
             raise NotFiniteError(
                 f"{self.directory} drew numbers that are not finite", "Build it again, in another precision"
