@@ -34,7 +34,7 @@ from burnish.measure.scores import score
 from burnish.measure.suite import general_suite
 from burnish.runtime import Pipeline, Request
 from burnish.runtime.request import Pixels
-from burnish.search import conditions_of, write_evidence
+from burnish.search import Optimized, conditions_of, write_evidence
 from burnish.search import optimize as search_plans
 
 MOST_BYTES = 64 << 30  # of kept graphs in all; the least recently used models go first
@@ -94,12 +94,12 @@ def _identity(bundle: Path) -> str:
     return Bundle.read(bundle / MANIFEST).identity
 
 
-def _signed(found: Verdict, candidate: Path, reference: Path, suite: Suite, judge: Judge) -> Verdict:
-    """The verdict with what it was reached on."""
+def _signed(found: Verdict, candidate: str, reference: str, suite: Suite, judge: Judge) -> Verdict:
+    """The verdict with what it was reached on; both bundles by their identity when they were opened."""
     return found.model_copy(
         update={
-            "candidate": _identity(candidate),
-            "reference": _identity(reference),
+            "candidate": candidate,
+            "reference": reference,
             "suite": digest_text(suite.model_dump_json()),
             "judge": judge.digest,
         }
@@ -147,21 +147,31 @@ def optimize(
             time_limit_s=time_limit_s,
             report=report,
         )
-        found = replace(found, verdict=_signed(found.verdict, aside, found.reference, asked, opened))
+        identities = _identity(aside), _identity(found.reference)
+        found = replace(found, verdict=_signed(found.verdict, *identities, asked, opened))
         report("measuring", 0.3)
         cost = measure(aside)
         _require_within(cost, max_latency_s, max_memory_mib)
         report("measuring the original", 0.6)
         original, how = _measure_original(model, found.reference, stock)
-        update = {"measurement": cost, "original": original, "verdict": found.verdict}
-        bundle = Bundle.read(aside / MANIFEST).model_copy(update=update)
-        bundle.save(aside / MANIFEST)
         report("writing the report", 0.9)
-        write_evidence(aside, found, how)
-        evidence = {p.relative_to(aside).as_posix(): digest(p) for p in (aside / "evidence").iterdir()}
-        bundle = bundle.model_copy(update={"evidence": evidence})
-        bundle.save(aside / MANIFEST)
+        bundle = _with_evidence(aside, found, cost, original, how)
     shutil.rmtree(found.notes, ignore_errors=True)
+    return bundle
+
+
+def _with_evidence(
+    directory: Path, found: Optimized, cost: Measurement, original: Measurement, how: str
+) -> Bundle:
+    """The bundle of a search with what was found out about it, in its manifest and beside it."""
+    update = {"measurement": cost, "original": original, "verdict": found.verdict}
+    bundle = Bundle.read(directory / MANIFEST).model_copy(update=update)
+    bundle.save(directory / MANIFEST)  # which the report reads
+    write_evidence(directory, found, how)
+    written = sorted((directory / "evidence").iterdir())
+    evidence = {p.relative_to(directory).as_posix(): digest(p) for p in written}
+    bundle = bundle.model_copy(update={"evidence": evidence})
+    bundle.save(directory / MANIFEST)
     return bundle
 
 
@@ -220,8 +230,10 @@ def measure(bundle: Path, *, batch: int = 1, repeats: int = 3) -> Measurement:
     request = _probe_request(pipeline, batch)
     cost = measure_cost(lambda: pipeline.generate(request), repeats)
     cold, first = (measure_cold(bundle, batch, first=first) for first in (False, True))
+    if _identity(bundle) != pipeline.bundle.identity:
+        raise BundleError(f"{bundle} was replaced while it was measured", "Measure it again")
     return Measurement(
-        bundle=_identity(bundle),
+        bundle=pipeline.bundle.identity,
         batch=batch,
         calls=pipeline.program.calls,
         passes=pipeline.program.passes,
@@ -272,6 +284,7 @@ def gate(
     """
     candidate = Pipeline(bundle)
     base = _opened(against)
+    _require_alike(candidate, base)
     asked, opened = _exam(base.bundle.model, floor, suite, judge, choosing=False)
     texts = [p.prompt for p in asked.confirmation]
     reference = _drawn(base, asked, "original", report)
@@ -282,7 +295,7 @@ def gate(
         score(opened, texts, reference, reference),
         planted(opened, texts, reference),
     )
-    return _signed(found, bundle, base.directory, asked, opened)
+    return _signed(found, candidate.bundle.identity, base.bundle.identity, asked, opened)
 
 
 def measure_quality(
@@ -299,7 +312,9 @@ def measure_quality(
     SuiteError.
     """
     pipeline = Pipeline(bundle)
+    require_decidable(suite, "faithful", choosing=False)
     base = pipeline if against is None else _opened(against)
+    _require_alike(pipeline, base)
     card = pipeline.bundle.model
     floor: Floor = "equivalent" if card.family == "stable-diffusion" else "faithful"
     opened = open_judge(judge) if judge else default_judge(card, floor)
@@ -312,8 +327,8 @@ def measure_quality(
     if against is not None:
         metrics |= {"PSNR": found.psnr, "SSIM": found.ssim, "feature distance": found.distance}
     return Quality(
-        bundle=_identity(bundle),
-        against="" if against is None else _identity(base.directory),
+        bundle=pipeline.bundle.identity,
+        against="" if against is None else base.bundle.identity,
         suite=digest_text(suite.model_dump_json()),
         judge=opened.digest,
         metrics={name: mean_interval(values.mean(axis=1)) for name, values in metrics.items()},
@@ -343,6 +358,13 @@ def _opened(against: str | Path) -> Pipeline:
         return Pipeline(directory)
     build_plan(store, reference_plan(store.model), directory)
     return Pipeline(directory)
+
+
+def _require_alike(candidate: Pipeline, reference: Pipeline) -> None:
+    """Raises SuiteError where two bundles' pictures cannot be compared."""
+    ours, theirs = ((p.bundle.model.family, p.bundle.model.image_shape) for p in (candidate, reference))
+    if ours != theirs:
+        raise SuiteError(f"{candidate.directory} draws {ours}, the other {theirs}", "Take two alike")
 
 
 def _probe_request(pipeline: Pipeline, batch: int) -> Request:

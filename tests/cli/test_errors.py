@@ -83,6 +83,10 @@ REFUSED: dict[str, tuple[str, str]] = {
     "a judge of icons": ("optimize {model}", "Give --judge DIR"),
     "a judge of icons for a gate": ("gate {sd} --against {sd}", "Give --judge DIR"),
     "no text to judge by": ("optimize {ddpm_model}", "has no prompts for a judge"),
+    "a judge of nothing": ("measure {sd} --judge {clip}", "Give --suite too"),
+    "a suite without prompts": ("measure {sd} --suite {suite} --judge {clip}", "have no interval"),
+    "another kind of picture": ("gate {sd} --against {dit} --judge {clip}", "Take two alike"),
+    "a link to nothing": ("optimize {model} --plan {plan} -o {dangling}", "is a link to nothing"),
     "unknown floor": ("optimize {model} --floor pretty", "Invalid value for '--floor'"),
     "plan missing": ("optimize {model} --plan nowhere.json", "nowhere.json does not exist"),
     "plan that is none": ("optimize {model} --plan {suite}", "name: Extra inputs are not permitted"),
@@ -124,6 +128,7 @@ def places(
     info = PngInfo()
     info.add_text("a", "a" * (2 << 20), zip=True)
     Image.fromarray(np.zeros((32, 32, 3), np.uint8)).save(root / "bomb.png", pnginfo=info)
+    (root / "dangling").symlink_to("nowhere")
     nine = tuple(Prompt(prompt=c) for c in "rstuvwxyz")
     Suite(name="nine", selection=(), confirmation=nine, seeds=(0, 1)).save(root / "nine.json")
     (root / "misspelt.json").write_text('{"num_inference_step": 3}')
@@ -142,6 +147,7 @@ def places(
         "suite": root / "suite.json",
         "plan": root / "plan.json",
         "misspelt": root / "misspelt.json",
+        "dangling": root / "dangling",
         "nine": root / "nine.json",
         "bomb": root / "bomb.png",
         "euler": root / "euler.json",

@@ -113,12 +113,12 @@ def test_brackets_in_a_card_are_text(burnish: Burnish, tmp_path: Path) -> None:
 
 
 def test_measure_prints_measurements(burnish: Burnish, bundle: Bundles) -> None:
-    """--json maps each subject to a Measurement, and the costs are there."""
+    """--json gives the costs of each subject by name."""
     code, out, err = burnish("measure", bundle(SD), JSON)
     assert (code, err) == (0, "")
-    [(name, row)] = json.loads(out).items()
+    [row] = json.loads(out)["costs"]
+    assert row.pop("name") == str(bundle(SD))
     found = Measurement.model_validate(row)
-    assert name == str(bundle(SD))
     assert (found.calls, found.passes) == (STEPS, 2 * STEPS)
     assert min(found.latency_s, found.cpu_s, found.peak_mib, found.cold_start_s, found.disk_mib) > 0
     assert found.cold_start_s > found.latency_s
@@ -132,8 +132,9 @@ def test_measure_says_how_good_a_suites_pictures_are(
     code, out, err = burnish("measure", bundle(SD, num_inference_steps=3), *rest, JSON)
     assert (code, err) == (0, "")
     answer = json.loads(out)
-    found = Quality.model_validate(answer.pop("quality"))
-    assert list(answer) == [str(bundle(SD, num_inference_steps=3)), str(bundle(SD))]
+    found = Quality.model_validate(answer["quality"])
+    names = [row["name"] for row in answer["costs"]]
+    assert names == [str(bundle(SD, num_inference_steps=3)), str(bundle(SD))]
     assert list(found.metrics) == ["broken pictures", "alignment", "PSNR", "SSIM", "feature distance"]
     assert found.metrics["PSNR"].mean < 60
     assert {i.n for i in found.metrics.values()} == {5}
@@ -202,6 +203,7 @@ def test_optimize_leaves_a_bundle_with_its_evidence(
 ) -> None:
     """A search that ends well: PASS, costs of both sides, what it was reached on, report and sheet."""
     rest = ("--floor", "faithful", "--judge", clip, "--no-stock", "-o", "made", JSON)
+    before = set(cache.rglob("notes/*/*.json"))  # searches of other tests
     code, out, err = burnish("optimize", unclipped_models[DDPM], *rest)
     assert (code, err) == (0, "")
     bundle = Bundle.model_validate(json.loads(out))
@@ -212,7 +214,7 @@ def test_optimize_leaves_a_bundle_with_its_evidence(
     assert (bundle.verdict.outcome, bundle.verdict.floor, bundle.verdict.prompts) == ("PASS", "faithful", 64)
     assert all(len(d) == 64 for d in (bundle.verdict.reference, bundle.verdict.suite, bundle.verdict.judge))
     assert bundle.identity == bundle.verdict.candidate == bundle.measurement.bundle
-    assert not list(cache.rglob("notes/*/*.json"))
+    assert set(cache.rglob("notes/*/*.json")) == before
     assert bundle.measurement.calls < bundle.original.calls
     evidence = tmp_path / "made" / "evidence"
     names = ["report.html", "sheet.png", "trials.json", "verdict.json"]

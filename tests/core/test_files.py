@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from burnish.core.files import digest, digest_text, directory_aside, read_text, write_text
+from burnish.core.files import digest, digest_text, directory_aside, make_room, read_text, write_text
 
 # What a full disk does to a child process: no file of it can grow beyond 4096 bytes.
 FULL = (
@@ -107,3 +108,15 @@ def test_digests_are_sha256(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("é")
     expected = hashlib.sha256("é".encode()).hexdigest()
     assert digest(tmp_path / "file") == digest_text("é") == expected
+
+
+def test_room_is_made_from_the_least_recently_used(tmp_path: Path) -> None:
+    """The last used folder stays whatever its size; of the others those that the rest has room for."""
+    for k, size in enumerate((10, 10, 60)):
+        (tmp_path / str(k)).mkdir()
+        (tmp_path / str(k) / "file").write_bytes(bytes(size))
+        os.utime(tmp_path / str(k), (k, k))
+    make_room(tmp_path, 70)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["1", "2"]
+    make_room(tmp_path, 50)
+    assert [p.name for p in tmp_path.iterdir()] == ["2"]

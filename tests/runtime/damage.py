@@ -64,19 +64,31 @@ def rewritten(name: str, change: Callable[[Any], object]) -> Damage:
     return signed(name, text)
 
 
-def doubled(role: str) -> Damage:
-    """Makes a graph give twice as much, and signs it."""
+def computing(role: str, change: Callable[[Any], Any]) -> Damage:
+    """Makes a graph give what `change` makes of its output, and signs it."""
 
     def damage(directory: Path) -> None:
         path = directory / f"{role}.xml"
         whole = ov.Core().read_model(path)
         given = whole.get_results()[0].input_value(0)
-        twice = ov.Model([ops.concat([given, given], axis=1)], whole.get_parameters(), role)
+        other = ov.Model([change(given)], whole.get_parameters(), role)
         aside = path.with_name("aside.xml")  # the graph's weights are read from its file until it is saved
-        ov.save_model(twice, aside, compress_to_fp16=False)
+        ov.save_model(other, aside, compress_to_fp16=False)
         for suffix in (".xml", ".bin"):
             aside.with_suffix(suffix).replace(path.with_suffix(suffix))
         written = {p.name: digest(p) for p in (path, path.with_suffix(".bin"))}
         edit(lambda data: data["files"].update(written))(directory)
 
     return damage
+
+
+def doubled(role: str) -> Damage:
+    """Makes a graph give twice as much."""
+    return computing(role, lambda given: ops.concat([given, given], axis=1))
+
+
+def shapeless(role: str) -> Damage:
+    """Makes a graph take its numbers for a shape."""
+    return computing(
+        role, lambda given: ops.reshape(given, ops.convert(ops.reshape(given, [-1], False), "i64"), False)
+    )

@@ -57,6 +57,10 @@ DAMAGED: dict[str, tuple[Damage, str]] = {
     "a folder as file": (edit(lambda data: data["files"].update({".": "0"})), "is missing"),
     "no denoiser": (edit(lambda data: data["graphs"].pop(0)), "has no denoiser"),
     "no tokenizer": (edit(lambda data: data.update(tokenizer="")), "has no tokenizer"),
+    "a file among the evidence": (
+        edit(lambda data: data["evidence"].update({"program.json": "0" * 64})),
+        "'program.json' is among files and evidence",
+    ),
     "no image encoder": (edit(lambda data: data["graphs"].pop()), "has no image_encoder"),
 }
 

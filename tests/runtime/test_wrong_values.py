@@ -13,7 +13,7 @@ from burnish.core.model import ModelCard
 from burnish.runtime import Pipeline
 from burnish.runtime.manifest import open_manifest
 from tests.conftest import DDPM, SD, Bundles, asked
-from tests.runtime.damage import Damage, doubled, edit, graph, manifest, model, rewritten, signed
+from tests.runtime.damage import Damage, doubled, edit, graph, manifest, model, rewritten, shapeless, signed
 
 
 def _surrounded(data: dict[str, Any], tokens: int) -> None:
@@ -152,6 +152,7 @@ def test_wrong_values_are_refused_when_a_bundle_is_opened(name: str, copied: Bun
     assert len(str(error.value).removeprefix(str(directory))) < 400
 
 
+LETTERLESS = {"unk_token": "nowhere", "vocab": {"q": 0}, "merges": []}
 LATE: dict[str, tuple[Damage, str]] = {
     "no graph": (signed("denoiser.xml", lambda _: "<net/>"), "denoiser.xml is no graph of OpenVINO"),
     "half a graph": (
@@ -176,6 +177,11 @@ LATE: dict[str, tuple[Damage, str]] = {
         f"a {role} that gives twice as much": (doubled(role), f"{role} of")
         for role in ("time_proj", "text_encoder", "denoiser", "decoder", "image_encoder")
     },
+    "numbers for a shape": (shapeless("time_proj"), "time_proj.xml cannot be run on its inputs"),
+    "a tokenizer of no letters": (
+        rewritten("tokenizer.json", lambda data: data["model"].update(LETTERLESS)),
+        "tokenizer.json reads no text",
+    ),
 }
 
 

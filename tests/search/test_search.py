@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from burnish.build import GraphStore
+from burnish.core.errors import NotFiniteError
 from burnish.core.evidence import Prompt, Suite
 from burnish.measure.judge import Judge, open_judge
 from burnish.runtime import Pipeline
@@ -162,6 +163,27 @@ def test_an_interrupted_search_goes_on_where_it_stopped(
     assert len(first) == 3
     assert not set(first) & set(tried)
     assert len(list(found.notes.iterdir())) >= 3
+
+
+def test_a_winner_that_draws_no_numbers_has_failed(
+    store: Stores, judge: Judge, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pictures that are not finite on the confirmation prompts cost a plan its place, not the search."""
+    own, drawn = Pipeline.generate, list[str]()
+
+    def generate(pipeline: Pipeline, request: Any) -> Any:
+        if pipeline.directory == tmp_path / "bundle":
+            drawn.append("once")
+            if len(drawn) == 1:
+                raise NotFiniteError("infinities", "")
+        return own(pipeline, request)
+
+    monkeypatch.setattr(Pipeline, "generate", generate)
+    suite = NUMBERS.model_copy(update={"name": "a search of its own", "seeds": (7,)})
+    found = again(store(DDPM), judge, tmp_path, suite=suite)
+    first, last = (t for t in found.trials if t.stage == "confirmation")
+    assert [check.metric for check in first.verdict.checks] == ["finite pictures"]
+    assert (first.verdict.outcome, last.verdict.outcome) == ("FAIL", "PASS")
 
 
 @pytest.mark.parametrize(

@@ -76,6 +76,8 @@ def check_target(directory: Path) -> None:
     if not (nearest.is_dir() and os.access(nearest, os.W_OK)):
         raise BundleError(f"nothing can be written in {nearest}", "Choose another directory")
     taken = directory.exists() and (not directory.is_dir() or any(directory.iterdir()))
+    if directory.is_symlink() and not directory.exists():
+        raise BundleError(f"{directory} is a link to nothing", "Choose another directory")
     if taken and not (directory / MANIFEST).is_file():
         raise BundleError(f"{directory} is there and is no bundle", "Choose another directory")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +11,7 @@ import typer
 from burnish.cli.console import print_json, print_table, progress
 from burnish.cli.options import JudgeOption, read_suite
 from burnish.core.bundle import MANIFEST
+from burnish.core.errors import SuiteError
 from burnish.core.evidence import Measurement, Quality
 from burnish.core.units import show_mib, show_seconds
 
@@ -29,37 +31,39 @@ def command(
     """Measure seconds, CPU-seconds, memory, disk and cold start; with --suite, quality too."""
     from burnish import api
 
-    rows: dict[str, Measurement] = {}
+    rows: list[tuple[str, Measurement]] = []
     quality: Quality | None = None
     asked = read_suite(suite)
+    if judge is not None and asked is None:
+        raise SuiteError("--judge judges a suite's pictures", "Give --suite too")
     with progress() as report:
+        if asked is not None:  # first, since it is what may be refused
+            quality = api.measure_quality(bundle, asked, against=against, judge=judge, report=report)
         report("measuring the bundle", 0.3)
-        rows[str(bundle)] = api.measure(bundle, batch=batch)
+        rows.append((str(bundle), api.measure(bundle, batch=batch)))
         if against is not None and (Path(against) / MANIFEST).is_file():
             report("measuring the other bundle", 0.6)
-            rows[against] = api.measure(Path(against), batch=batch)
+            rows.append((against, api.measure(Path(against), batch=batch)))
         elif against is not None:
             report("measuring stock diffusers", 0.6)
-            rows[f"{against} with diffusers"] = api.measure_stock(against, batch=batch)
-        if asked is not None:
-            quality = api.measure_quality(bundle, asked, against=against, judge=judge, report=report)
+            rows.append((f"{against} with diffusers", api.measure_stock(against, batch=batch)))
     if as_json:
-        costs = {name: row.model_dump(mode="json") for name, row in rows.items()}
-        print_json(costs | ({"quality": quality.model_dump(mode="json")} if quality else {}))
+        costs = [{"name": name, **row.model_dump(mode="json")} for name, row in rows]
+        print_json({"costs": costs, "quality": quality.model_dump(mode="json") if quality else None})
         return
     print_costs(rows)
     if quality is not None:
         print_quality(quality)
 
 
-def print_costs(rows: dict[str, Measurement]) -> None:
+def print_costs(rows: Sequence[tuple[str, Measurement]]) -> None:
     """A line for each subject."""
     from rich.table import Table
 
     table = Table(
         "", "calls", "passes", "s/image", "CPU-s/image", "peak memory", "disk", "cold start", "first start"
     )
-    for name, m in rows.items():
+    for name, m in rows:
         table.add_row(
             name,
             str(m.calls),

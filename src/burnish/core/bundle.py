@@ -86,6 +86,8 @@ class Bundle(Value):
             if graph.role in roles[:k]:
                 raise ValueError(f"graphs has more than one {graph.role}")
             _require_fit(self.model, graph)
+        if both := self.files.keys() & self.evidence.keys():
+            raise ValueError(f"{min(both)!r:.80} is among files and evidence")
         if self.tokenizer and not self.model.max_tokens:
             raise ValueError("model.max_tokens is 0, but there is a tokenizer")
         if self.tokenizer and self.model.family != "stable-diffusion":

@@ -79,11 +79,11 @@ def _take_place(aside: Path, path: Path) -> None:
 
 
 def make_room(root: Path, most_bytes: int) -> None:
-    """Removes the least recently used folders of `root`, until the rest is within `most_bytes`."""
+    """Keeps the last used folder of `root`, and those before it as far as `most_bytes` in all reach."""
     with suppress(OSError):
-        for folder in sorted(root.iterdir(), key=lambda f: f.stat().st_mtime, reverse=True):
+        for k, folder in enumerate(sorted(root.iterdir(), key=lambda f: f.stat().st_mtime, reverse=True)):
             most_bytes -= sum(p.stat().st_size for p in folder.rglob("*") if p.is_file())
-            if most_bytes < 0:
+            if most_bytes < 0 and k > 0:
                 shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -81,7 +81,7 @@ def verdict(
 
 
 def require_decidable(suite: Suite, floor: Floor, *, choosing: bool) -> None:
-    """Raises SuiteError where a suite could never bring a PASS, however good the candidate.
+    """Raises SuiteError where a suite has no interval; fewer prompts than would decide are INCONCLUSIVE.
 
     `choosing` asks for what a search needs too: prompts to choose plans on, and enough to confirm one.
     """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from burnish.core.errors import ModelError
-from burnish.core.files import digest_text
+from burnish.core.files import digest, digest_text
 from burnish.measure.pictures import Features, Pictures, check_pictures
 
 if TYPE_CHECKING:  # torch, transformers and burnish.load take seconds to import: only open_judge pays
@@ -62,7 +63,7 @@ class Judge:
     """An opened CLIP. Its features have norm 1, so that a dot product is a cosine."""
 
     name: str
-    digest: str  # sha256 of its weights
+    digest: str  # sha256 over its weights and all other files that it is made from
     dimension: int
     preprocessing: Preprocessing
     tokens: int  # longest prompt, in tokens; what is beyond is cut off
@@ -127,24 +128,39 @@ def _open(path: Path) -> Judge:
         raise ModelError("it is not a directory", REMEDY)
     root = path.resolve()  # a link to a directory may be given, but none inside may leave it
     seen = stamps(root)
+    merges = digest(root / "merges.txt") if (root / "merges.txt").is_file() else ""
     files = {where: read_object(root / where, where) for where, *_ in seen if where.endswith(".json")}
     config = _config(files)
     preprocessing = _preprocessing(files, config.vision_config.image_size)
     tokenizer = _tokenizer(root, files, config.text_config.vocab_size)
-    tensors, digest = _weights(root, seen)
+    tensors, weights = _weights(root, seen)
     _check_shapes(config, tensors)
     model = _model(root, config)
     if stamps(root) != seen:
         raise ModelError("it changed while it was opened", "Let it be written in peace, then try again")
-    return Judge(
+    judge = Judge(
         name=path.name,
-        digest=digest,
+        digest=digest_text(weights + json.dumps([files, merges], sort_keys=True)),
         dimension=int(config.projection_dim),
         preprocessing=preprocessing,
         tokens=int(config.text_config.max_position_embeddings),
         model=model,
         tokenizer=tokenizer,
     )
+    _try(judge)
+    return judge
+
+
+def _try(judge: Judge) -> None:
+    """Raises ModelError unless a picture and a text have features: some configs parse and make none."""
+    side = judge.preprocessing.size
+    picture = np.full((1, side, side, 3), 255, dtype=np.uint8)
+    for what, features in (
+        ("a picture", _made("a picture's features", lambda: judge.image_features(picture))),
+        ("a text", _made("a text's features", lambda: judge.text_features(["a red apple"]))),
+    ):
+        if not np.isfinite(features).all():
+            raise ModelError(f"its features of {what} are not finite", REMEDY)
 
 
 def _made(what: str, make: Callable[[], Any]) -> Any:
@@ -185,9 +201,10 @@ def _preprocessing(files: dict[str, dict[str, Any]], side: int) -> Preprocessing
         edge = int(size if isinstance(size, int) else size.get("shortest_edge", size.get("height")))
         red, green, blue = map(float, data["image_mean"])
         r, g, b = map(float, data["image_std"])
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
         raise ModelError(f"{file} has no usable size, image_mean and image_std: {error}", REMEDY) from None
-    if min(r, g, b) < 1e-3 or max(map(abs, (red, green, blue, r, g, b))) > 1e3:
+    usual = all(abs(value) <= 1e3 for value in (red, green, blue, r, g, b))  # which no nan is
+    if not usual or min(r, g, b) < 1e-3:
         raise ModelError(f"{file}: image_mean or image_std makes pictures that are not finite", REMEDY)
     if edge != side:
         raise ModelError(

@@ -12,6 +12,7 @@ import os
 import sys
 import time
 
+STARTED = "BURNISH_STARTED"  # tells the command when it was started, in seconds since the epoch
 TO_MIB = 2**-20 if sys.platform == "darwin" else 2**-10  # ru_maxrss is bytes there, KiB elsewhere
 
 
@@ -19,6 +20,7 @@ def main() -> None:
     """Runs sys.argv[2:] and writes status, wall and CPU seconds and peak memory to descriptor sys.argv[1]."""
     answer, command = int(sys.argv[1]), sys.argv[2:]
     os.set_inheritable(answer, False)
+    os.environ[STARTED] = str(time.time())
     start = time.perf_counter()
     try:
         child = os.posix_spawnp(command[0], command, os.environ)

@@ -1,4 +1,4 @@
-"""Stock diffusers, timed: `python stock.py MODEL FAMILY STEPS BATCH`, run by its path.
+"""Stock diffusers, timed: `python stock.py MODEL FAMILY STEPS BATCH`, run by its path from `launch`.
 
 Loads what a diffusers user would and nothing of ours, so that time and memory are theirs alone. MODEL must
 have been checked before. Prints a line of JSON: cold_start_s from the start of this process to the first
@@ -8,6 +8,7 @@ pictures, then latency_s and cpu_s of a second batch.
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from typing import Any
@@ -15,7 +16,6 @@ from typing import Any
 
 def main(path: str, family: str, steps: int, batch: int) -> None:
     """Runs the pipeline twice: once cold, once measured."""
-    import psutil
     import torch
     from diffusers import DiffusionPipeline
 
@@ -34,7 +34,7 @@ def main(path: str, family: str, steps: int, batch: int) -> None:
         "unconditional": {"batch_size": batch},
     }
     pipeline(num_inference_steps=steps, **asked[family])
-    cold = time.time() - psutil.Process().create_time()
+    cold = time.time() - float(os.environ["BURNISH_STARTED"])
     wall, cpu = time.perf_counter(), time.process_time()
     pipeline(num_inference_steps=steps, **asked[family])
     found = {

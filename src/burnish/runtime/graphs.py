@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ import openvino as ov
 from numpy.typing import NDArray
 
 from burnish.core.bundle import Graph
+from burnish.core.errors import BundleError
 from burnish.core.plan import Precision
 from burnish.runtime.compiled import Compiled, compiled
 
@@ -38,15 +41,31 @@ class CompiledGraph:
         }
 
     def prepare(self, *shapes: Shape) -> Any:
-        """The compiled graph for these input shapes, in order; compiled now where it is not there yet."""
+        """The compiled graph for these input shapes, in order; compiled now where it is not there yet.
+
+        Raises BundleError where it cannot be.
+        """
         if shapes not in self._compiled:
             named = dict(zip(self.graph.inputs, shapes, strict=True))
-            found = compiled(self._core, self._path, named, self._options, self._identity)
-            self._compiled[shapes] = found.model.create_infer_request(), found
+            with self._said():
+                found = compiled(self._core, self._path, named, self._options, self._identity)
+                self._compiled[shapes] = found.model.create_infer_request(), found
         return self._compiled[shapes][0]
 
     def __call__(self, **inputs: NDArray[Any]) -> NDArray[np.float32]:
-        """The graph's only output. Inputs by name, batch first; the result is a copy of its own."""
+        """The graph's only output. Inputs by name, batch first; the result is a copy of its own.
+
+        Raises BundleError where the graph cannot be compiled for them, or fails on them.
+        """
         ordered = {name: np.ascontiguousarray(inputs[name]) for name in self.graph.inputs}
         request = self.prepare(*(a.shape for a in ordered.values()))
-        return np.array(request.infer(ordered, share_inputs=True)[0], dtype=np.float32)
+        with self._said():
+            return np.array(request.infer(ordered, share_inputs=True)[0], dtype=np.float32)
+
+    @contextmanager
+    def _said(self) -> Iterator[None]:
+        """OpenVINO's errors are of many lines and name its sources; here one says which file."""
+        try:
+            yield
+        except RuntimeError as error:
+            raise BundleError(f"{self._path} cannot be run on its inputs", "Build it again") from error

@@ -20,6 +20,7 @@ class PromptTokenizer:
 
     def __init__(self, path: Path, max_tokens: int | None = None) -> None:
         """Raises BundleError for a file that is no tokenizer, or does not make `max_tokens` of every text."""
+        self._path = path
         try:
             self._tokenizer = Tokenizer.from_file(str(path))
         except Exception as error:  # the library raises Exception itself, and no subclass
@@ -32,7 +33,10 @@ class PromptTokenizer:
         for prompt in prompts:
             if len(prompt.encode("utf-8", "surrogatepass")) > MAX_PROMPT_BYTES:
                 raise RequestError(f"a prompt is longer than {MAX_PROMPT_BYTES} bytes", "Shorten it")
-        encodings = self._tokenizer.encode_batch([p.encode("utf-8", "replace").decode() for p in prompts])
+        try:
+            encodings = self._tokenizer.encode_batch([p.encode("utf-8", "replace").decode() for p in prompts])
+        except Exception as error:  # the library's own, where the file lacks a token that it names
+            raise BundleError(f"{self._path} reads no text: {error!s:.200}", "Build it again") from None
         for prompt, encoding in zip(prompts, encodings, strict=True):
             if encoding.overflowing:
                 kept = max((end for _, end in encoding.offsets), default=0)

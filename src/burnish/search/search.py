@@ -84,14 +84,19 @@ class Arena:
     controls: tuple[Control, ...]
 
     def judged(self, pipeline: Pipeline, count: int | None = None) -> tuple[Verdict, list[Pictures]]:
-        """The verdict on a bundle's pictures of the first `count` prompts, and those pictures."""
+        """The verdict on a bundle's pictures of the first `count` prompts, and those it could draw."""
         prompts = getattr(self.suite, self.part)[:count]
         texts = [p.prompt for p in prompts]
         # What confirms is drawn once however often a search is interrupted after it.
         keeps = count is None and self.part == "confirmation"
-        drawn = (
-            draw_part(pipeline, self.suite, self.part) if keeps else draw(pipeline, prompts, self.suite.seeds)
-        )
+        try:
+            drawn = (
+                draw_part(pipeline, self.suite, self.part)
+                if keeps
+                else draw(pipeline, prompts, self.suite.seeds)
+            )
+        except NotFiniteError:
+            return Verdict(floor=self.floor, outcome="FAIL", checks=(NOT_FINITE,)), []
         found = score(self.judge, texts, drawn, self.pictures[:count])
         if count is None:
             return verdict(self.floor, found, self.scores, self.controls), drawn
@@ -152,35 +157,38 @@ def optimize(
         seconds = _lean(seconds, benches, max_memory_mib)
     most = max_latency_s if max_latency_s is not None else math.inf
     plans = [c for c in candidates(store.model, plan, seconds) if c.latency_s <= most]
+    if not plans:
+        raise NothingPassesError(f"no plan is within {max_latency_s} s a picture", "Raise --max-latency", ())
     arena = partial(make_arena, suite, judge=judge, floor=floor, reference=reference, report=report)
     notes = _notes(store, suite, judge, floor, reference)
-    confirmation = cache(partial(arena, "confirmation"))  # drawn only once a plan has got so far
     trials: list[Trial] = []
     chosen = _chosen(plans, benches, arena("selection"), trials, time_limit_s, notes, report)
-    for found in islice(chosen, CONFIRMATIONS):
-        ground = confirmation()
+
+    def built(found: Candidate) -> Pipeline:
         report(f"building {found.plan.describe()}", 0.0)
         build(store, found.plan, directory, conditions=conditions_of(suite), device=device)
-        answer, drawn = ground.judged(Pipeline(directory, verify=False))
-        trials.append(Trial(candidate=found, stage="confirmation", verdict=answer))
-        if answer.outcome == "PASS":
-            return Optimized(
-                reference=scratch / "reference",
-                suite=suite,
-                winner=found,
-                verdict=answer,
-                trials=tuple(trials),
-                pictures=(ground.pictures, drawn),
-                seconds=seconds,
-                notes=notes,
-                control=_control(store, plan, found, reference, ground),
-            )
-    shutil.rmtree(notes, ignore_errors=True)
-    raise _nothing(plans, trials, max_latency_s, floor)
+        return Pipeline(directory, verify=False)
+
+    confirmed = _confirmed(chosen, built, partial(arena, "confirmation"), trials)
+    if confirmed is None:
+        shutil.rmtree(notes, ignore_errors=True)
+        raise _nothing(trials, floor)
+    ground, drawn = confirmed
+    return Optimized(
+        reference=scratch / "reference",
+        suite=suite,
+        winner=trials[-1].candidate,
+        verdict=trials[-1].verdict,
+        trials=tuple(trials),
+        pictures=(ground.pictures, drawn),
+        seconds=seconds,
+        notes=notes,
+        control=_control(store, plan, trials[-1].candidate, reference, ground),
+    )
 
 
 def _notes(store: GraphStore, suite: Suite, judge: Judge, floor: Floor, reference: Pipeline) -> Path:
-    """Where a search that is interrupted leaves what it knows of plans; one that ends leaves nothing."""
+    """Where a search leaves what it knows of plans, until a bundle is in its place or none passes."""
     code = source_digest("measure", "measure/metrics", "search")
     asked = [suite.model_dump_json(), judge.digest, floor, reference.bundle.identity, code]
     return store.root / "notes" / digest_text(json.dumps(asked))[:24]
@@ -243,17 +251,32 @@ def _chosen(
             yield found
 
 
+def _confirmed(
+    chosen: Iterator[Candidate],
+    built: Callable[[Candidate], Pipeline],
+    confirmation: Callable[[], Arena],
+    trials: list[Trial],
+) -> tuple[Arena, list[Pictures]] | None:
+    """Where the last of `trials` passed, and its pictures; None where none of the first chosen ones did."""
+    ground = cache(confirmation)  # drawn only once a plan has got so far
+    for found in islice(chosen, CONFIRMATIONS):
+        arena = ground()
+        answer, drawn = arena.judged(built(found))
+        trials.append(Trial(candidate=found, stage="confirmation", verdict=answer))
+        if answer.outcome == "PASS":
+            return arena, drawn
+    return None
+
+
 def _judged(bench: Pipeline, arena: Arena, notes: Path, count: int | None = None) -> Verdict:
     """The verdict on the first `count` prompts, from the notes where an interrupted search had reached it."""
     whole = [bench.program.model_dump_json(), bench.bundle.identity, count, engine()]
     path = notes / f"{digest_text(json.dumps(whole))[:24]}.json"
-    with suppress(BundleError):
+    with suppress(BundleError, OSError):
         return Verdict.read(path)
-    try:
-        answer, _ = arena.judged(bench, count)
-    except NotFiniteError:
-        answer = Verdict(floor=arena.floor, outcome="FAIL", checks=(NOT_FINITE,))
-    answer.save(path)
+    answer, _ = arena.judged(bench, count)
+    with suppress(OSError):  # it is only for the next time
+        answer.save(path)
     return answer
 
 
@@ -284,11 +307,7 @@ def _control(
     return Trial(candidate=same_cost, stage="fewer calls at the same cost", verdict=answer)
 
 
-def _nothing(
-    plans: list[Candidate], trials: list[Trial], max_latency_s: float | None, floor: Floor
-) -> NothingPassesError:
-    if not plans:
-        return NothingPassesError(f"no plan is within {max_latency_s} s a picture", "Raise --max-latency", ())
+def _nothing(trials: list[Trial], floor: Floor) -> NothingPassesError:
     tried = len({t.candidate.plan for t in trials})
     if tried == 0:
         return NothingPassesError("the time was up before any plan was tried", "Raise --time-limit", ())
