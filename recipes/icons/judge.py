@@ -2,12 +2,15 @@
 
     python -m recipes.icons.judge [--steps N]
 
-It shares neither weights nor text encoder with the model that it judges.
+It shares neither weights nor text encoder with the model that it judges. This is its first form, from which
+`recipes.icons.teacher` and then `recipes.icons.pupil` go on.
 """
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +27,6 @@ NAME = "judge"
 BATCH = 160
 WIDTH = 192
 CAPTIONS = 200  # the question: which of so many captions does this picture show?
-CUT_MIX = 0.4  # how many pictures have a part of another pasted in
 # Captions with one of these words say which way round the icon is, or show writing.
 DIRECTED = frozenset([
     "left", "right", "arrow", "arrows", "button", "flag", "clock", "symbol", "sign", "letter", "letters",
@@ -34,7 +36,7 @@ DIRECTED = frozenset([
 
 
 def build(vocabulary: Tensor) -> CLIPModel:
-    """4 layers of vision over 8-pixel patches, 3 of text; 4.0 M parameters."""
+    """4 layers of vision over patches, 3 of text; 4.0 M parameters."""
     size = len(vocabulary)
     model = CLIPModel(CLIPConfig(
         text_config={"vocab_size": size, "hidden_size": WIDTH, "intermediate_size": 4 * WIDTH,
@@ -63,12 +65,11 @@ def augment(x: Tensor, mirrored: Tensor, generator: torch.Generator) -> Tensor:
     count = len(x)
     turn = 0.15 * torch.randn(count, generator=generator)
     scale = 1.05 + 0.15 * torch.randn(count, generator=generator)
-    stretch = 1 + 0.08 * torch.randn(count, generator=generator)
     shift = 0.08 * torch.randn(count, 2, generator=generator)
     flip = 1 - 2 * ((torch.rand(count, generator=generator) < 0.5) & mirrored.cpu()).float()
     cos, sin = turn.cos() * scale, turn.sin() * scale
-    affine = torch.stack([torch.stack([cos * stretch * flip, -sin, shift[:, 0]], 1),
-                          torch.stack([sin * stretch * flip, cos, shift[:, 1]], 1)], 1).to(x.device)
+    affine = torch.stack([torch.stack([cos * flip, -sin, shift[:, 0]], 1),
+                          torch.stack([sin * flip, cos, shift[:, 1]], 1)], 1).to(x.device)
     grid = functional.affine_grid(affine, list(x.shape), align_corners=False)
     x = functional.grid_sample(x - 1, grid, align_corners=False) + 1  # white outside
     gain = 1 + 0.1 * torch.randn(count, 3, 1, 1, generator=generator).to(x.device)
@@ -79,39 +80,21 @@ def augment(x: Tensor, mirrored: Tensor, generator: torch.Generator) -> Tensor:
     return (x.lerp(blurred, mix) + noise).clamp(-1, 1)
 
 
-def cut_mix(x: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Pictures with a box of another's pasted into some, and (b, b) how much of each picture is in each.
-
-    Source: Yun et al., "CutMix", 2019. Keeps a small model from knowing its 12,000 icons by heart.
-    """
-    count, size = len(x), x.shape[-1]
-    other = torch.randperm(count, generator=generator)
-    half = (0.1 + 0.2 * torch.rand(count, 2, generator=generator)) * size
-    half *= (torch.rand(count, 1, generator=generator) < CUT_MIX).float()
-    centre = torch.rand(count, 2, generator=generator) * size
-    near = (torch.arange(size)[None, None, :] + 0.5 - centre[:, :, None]).abs() < half[:, :, None]
-    box = near[:, 0, :, None] & near[:, 1, None, :]
-    share = box.float().mean(dim=(1, 2))
-    target = torch.diag(1 - share)
-    target[torch.arange(count), other] += share
-    return torch.where(box[:, None].to(x.device), x[other.to(x.device)], x), target.to(x.device)
-
-
-def contrastive_loss(model: nn.Module, x: Tensor, tokens: Tensor, same: Tensor, target: Tensor) -> Tensor:
-    """Symmetric InfoNCE towards `target` (b, b); icons of the same caption are no negatives of each other."""
+def contrastive_loss(model: nn.Module, x: Tensor, tokens: Tensor, same: Tensor) -> Tensor:
+    """Symmetric InfoNCE; icons of the same caption are no negatives of each other."""
     with autocast():
         out = model(input_ids=tokens, pixel_values=x)
     image = functional.normalize(out.image_embeds.float(), dim=-1)
     text = functional.normalize(out.text_embeds.float(), dim=-1)
     logits = (image @ text.T) * model.logit_scale.exp().clamp_max(100.0)
-    logits = logits.masked_fill(same & (target == 0), -1e4)
-    by_text = target.T / target.sum(0)[:, None]
+    logits = logits.masked_fill(same & ~torch.eye(len(x), dtype=torch.bool, device=x.device), -1e4)
+    target = torch.arange(len(x), device=x.device)
     return (functional.cross_entropy(logits, target, label_smoothing=0.05)
-            + functional.cross_entropy(logits.T, by_text, label_smoothing=0.05)) / 2
+            + functional.cross_entropy(logits.T, target, label_smoothing=0.05)) / 2
 
 
 @torch.no_grad()
-def accuracy(model: CLIPModel, icons: Icons, rounds: int = 5) -> float:
+def accuracy(model: nn.Module, icons: Icons, rounds: int = 10) -> float:
     """Top-1 among 200 distinct captions of `icons`, mean over draws, in [0, 1]."""
     tokenizer, hits = words.read_tokenizer(), []
     captions = np.array([caption_of(r["concept"], r["tone"]) for r in icons.rows])
@@ -134,39 +117,56 @@ def save(model: CLIPModel, path: Path) -> None:
                           image_mean=[0.5] * 3, image_std=[0.5] * 3).save_pretrained(path)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--steps", type=int, default=6000)
-    steps = parser.parse_args().steps
-    torch.manual_seed(0)
-    every = read_icons()
-    # The pairs show the way while it trains; the held-out icons are `evaluate`'s, asked once at the end.
-    icons, pairs = every.of("train"), every.of("pair")
+@dataclass(frozen=True)
+class Lessons:
+    """Batch after batch of the training icons: mirrored where `turned` asks and the caption allows it."""
+
+    icons: Icons
+    tokens: Tensor  # (2, n, LENGTH): captions without and with their style word
+    names: Tensor  # (n,) equal where the caption is
+    mirrored: Tensor  # (n,) bool
+
+    def loss(self, model: nn.Module, step: int, seed: int) -> Tensor:
+        """The contrastive loss of batch number `step`, which depends on its arguments alone."""
+        generator = torch.Generator().manual_seed(step)
+        index = torch.from_numpy(self.icons.draw(step, BATCH, seed=seed)).to(DEVICE)
+        kind = (torch.rand(BATCH, generator=generator) < 0.25).long().to(DEVICE)
+        same = self.names[index][:, None] == self.names[index][None, :]
+        x = augment(self.icons.batch(index.cpu().numpy()), self.mirrored[index], generator)
+        return contrastive_loss(model, x, self.tokens[kind, index], same)
+
+
+def lessons(icons: Icons, *, turned: bool) -> Lessons:
+    """What there is to learn; `turned` lets icons be mirrored."""
     tokenizer = words.read_tokenizer()
     plain = [caption_of(r["concept"], r["tone"]) for r in icons.rows]
     styled = [caption_of(r["concept"], r["tone"], r["style"]) for r in icons.rows]
-    table = torch.stack([words.ids(tokenizer, plain), words.ids(tokenizer, styled)]).to(DEVICE)
-    mirrored = mirrors(plain).to(DEVICE)
+    tokens = torch.stack([words.ids(tokenizer, plain), words.ids(tokenizer, styled)]).to(DEVICE)
     names = torch.from_numpy(np.unique(plain, return_inverse=True)[1]).to(DEVICE)
-    model = build(torch.load(words.PATH / "embeddings.pt", weights_only=True))
-    print(f"{sum(p.numel() for p in model.parameters()) / 1e6:.1f} M parameters")
+    return Lessons(icons, tokens, names, (mirrors(plain) & turned).to(DEVICE))
 
-    def loss(step: int) -> Tensor:
-        generator = torch.Generator().manual_seed(step)
-        index = torch.from_numpy(icons.draw(step, BATCH, seed=7)).to(DEVICE)
-        kind = (torch.rand(BATCH, generator=generator) < 0.25).long().to(DEVICE)
-        same = names[index][:, None] == names[index][None, :]
-        x = augment(icons.batch(index.cpu().numpy()), mirrored[index], generator)
-        mixed, target = cut_mix(x, generator)
-        return contrastive_loss(model, mixed, table[kind, index], same, target)
 
-    def report(averaged: CLIPModel, step: int) -> None:
+def progress(pairs: Icons) -> Callable[[nn.Module, int], None]:
+    """Prints the accuracy on the pairs; the held-out icons are `evaluate`'s, asked once at the end."""
+    def show(averaged: nn.Module, step: int) -> None:
         print(f"  top-1 of {CAPTIONS} on pairs: {accuracy(averaged, pairs):.3f} "
               f"after {step} steps", flush=True)
 
+    return show
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--steps", type=int, default=2500)
+    steps = parser.parse_args().steps
+    torch.manual_seed(0)
+    icons = read_icons()
+    taught = lessons(icons.of("train"), turned=False)
+    model = build(torch.load(words.PATH / "embeddings.pt", weights_only=True))
+    print(f"{sum(p.numel() for p in model.parameters()) / 1e6:.1f} M parameters")
     run = Run(name=NAME, model=model, steps=steps, muon_lr=0.02, adam_lr=1e-3, ema_decay=0.995,
-              evaluate=report, save_every=100)
-    save(run.train(loss), RUNS / NAME / "clip")
+              evaluate=progress(icons.of("pair")), save_every=100)
+    save(run.train(lambda step: taught.loss(model, step, seed=7)), RUNS / NAME / "clip")
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
 from transformers import CLIPModel, CLIPTextModel
 
-from recipes.icons import autoencoder, diffusion, judge, words
+from recipes.icons import autoencoder, diffusion, pupil, words
 from recipes.icons.card import MODELS, card_numbers
 from recipes.icons.training import RUNS
 
@@ -42,7 +42,7 @@ def main() -> None:
     keep(diffusion.NAME, both | {f"unet.{k}": v for k, v in unet.state_dict().items()},
          numbers["training_steps"])
     clip = CLIPModel.from_pretrained(MODELS / "icons-judge").float()
-    keep(judge.NAME, clip.state_dict(), numbers["judge_steps"])
+    keep(pupil.NAME, clip.state_dict(), numbers["judge_steps"])
 
 
 if __name__ == "__main__":

@@ -124,6 +124,8 @@ class EMA:
         decay = min(self.decay, (1 + self.updates) / (10 + self.updates))
         mine, theirs = list(self.model.parameters()), list(model.parameters())
         torch._foreach_lerp_(mine, theirs, 1 - decay)
+        for own, live in zip(self.model.buffers(), model.buffers(), strict=True):
+            own.copy_(live)  # running statistics are averages already
 
 
 @dataclass
