@@ -18,7 +18,7 @@ from recipes.icons.card import CARD, MODELS, card_numbers, data_card, model_card
 from recipes.icons.evaluate import draw_prompts
 from recipes.icons.training import Icons, averaged, read_icons
 
-SELECTION, CONFIRMATION = 20, 64
+SELECTION, CONFIRMATION = 48, 100
 
 
 def suite(icons: Icons) -> Suite:

@@ -143,11 +143,11 @@ def test_an_interrupted_search_goes_on_where_it_stopped(
     suite = NUMBERS.model_copy(update={"name": "a search of its own"})
     own, tried, most = Arena.judged, list[Any](), [3]
 
-    def judged(arena: Arena, pipeline: Pipeline, count: int | None = None) -> Any:
+    def judged(arena: Arena, pipeline: Pipeline, count: int | None = None, keep: Path | None = None) -> Any:
         if len(tried) == most[0]:
             raise KeyboardInterrupt
         tried.append((arena.part, pipeline.program.source, count))
-        return own(arena, pipeline, count)
+        return own(arena, pipeline, count, keep)
 
     monkeypatch.setattr(Arena, "judged", judged)
     # Plans cost what their tables say, so that both searches try them in one order.

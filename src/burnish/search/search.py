@@ -32,8 +32,9 @@ from burnish.runtime.compiled import engine
 from burnish.search.candidates import Candidate, candidates, fewer_calls, precisions
 from burnish.search.costs import GraphSeconds, graph_seconds
 
-SCREEN = 8  # prompts that a plan must not fail before it sees the whole selection
-CONFIRMATIONS = 3  # winners that may be tried on the confirmation prompts; each try is reported
+SCREEN = 16  # prompts on which a plan must be within its bounds before it sees the whole selection
+CONFIRMATIONS = 4  # winners that may be tried on the confirmation prompts; each try is reported
+DEARER = 1.25  # how much more than one that was not confirmed the next winner must cost
 CALIBRATION_STEPS = 10  # of the table that the trial int8 graphs are calibrated on
 
 Report = Callable[[str, float], None]  # what is being done, fraction done
@@ -83,8 +84,13 @@ class Arena:
     scores: Scores
     controls: tuple[Control, ...]
 
-    def judged(self, pipeline: Pipeline, count: int | None = None) -> tuple[Verdict, list[Pictures]]:
-        """The verdict on a bundle's pictures of the first `count` prompts, and those it could draw."""
+    def judged(
+        self, pipeline: Pipeline, count: int | None = None, keep: Path | None = None
+    ) -> tuple[Verdict, list[Pictures]]:
+        """The verdict on a bundle's pictures of the first `count` prompts, and those it could draw.
+
+        What lies in `keep` is not drawn again, and what is drawn is left there.
+        """
         prompts = getattr(self.suite, self.part)[:count]
         texts = [p.prompt for p in prompts]
         # What confirms is drawn once however often a search is interrupted after it.
@@ -93,7 +99,7 @@ class Arena:
             drawn = (
                 draw_part(pipeline, self.suite, self.part)
                 if keeps
-                else draw(pipeline, prompts, self.suite.seeds)
+                else draw(pipeline, prompts, self.suite.seeds, keep=keep)
             )
         except NotFiniteError:
             return Verdict(floor=self.floor, outcome="FAIL", checks=(NOT_FINITE,)), []
@@ -240,15 +246,22 @@ def _chosen(
     notes: Path,
     report: Report,
 ) -> Iterator[Candidate]:
-    """The plans that pass on the selection prompts, cheapest first, until the time is up."""
-    deadline = time.monotonic() + time_limit_s
+    """The plans that pass on the selection prompts, cheapest first, until the time is up.
+
+    Whoever asks for another has not confirmed the last. Plans that cost nearly as much are nearly as good,
+    and would use up the few confirmations there are, so that the next is dearer.
+    """
+    deadline, least = time.monotonic() + time_limit_s, 0.0
     for number, found in enumerate(plans):
         if time.monotonic() > deadline:
             return
+        if found.latency_s < least:
+            continue
         report(f"trying {found.plan.describe()}", number / len(plans))
         bench = benches[found.plan.precision].with_program(found.program)
         if _selected(found, partial(_judged, bench, selection, notes), trials):
             yield found
+            least = DEARER * found.latency_s
 
 
 def _confirmed(
@@ -270,11 +283,14 @@ def _confirmed(
 
 def _judged(bench: Pipeline, arena: Arena, notes: Path, count: int | None = None) -> Verdict:
     """The verdict on the first `count` prompts, from the notes where an interrupted search had reached it."""
-    whole = [bench.program.model_dump_json(), bench.bundle.identity, count, engine()]
-    path = notes / f"{digest_text(json.dumps(whole))[:24]}.json"
+    whole = [bench.program.model_dump_json(), bench.bundle.identity, engine()]
+    pictures = notes / digest_text(json.dumps(whole))[:24]  # those of the screen are among the selection's
+    path = pictures.with_suffix(f".{count or 'all'}.json")
     with suppress(BundleError, OSError):
         return Verdict.read(path)
-    answer, _ = arena.judged(bench, count)
+    answer, _ = arena.judged(bench, count, pictures)
+    if count is None:
+        shutil.rmtree(pictures, ignore_errors=True)
     with suppress(OSError):  # it is only for the next time
         answer.save(path)
     return answer
@@ -283,12 +299,18 @@ def _judged(bench: Pipeline, arena: Arena, notes: Path, count: int | None = None
 def _selected(found: Candidate, judged: Callable[..., Verdict], trials: list[Trial]) -> bool:
     """Whether a plan survives the screen and passes on the selection; every answer is kept."""
     answer = judged(count=SCREEN)
-    if any(check.outcome == "FAIL" for check in answer.checks):
+    if any(check.outcome == "FAIL" or _beyond(check) for check in answer.checks):
         trials.append(Trial(candidate=found, stage="screen", verdict=answer))
         return False
     answer = judged()
     trials.append(Trial(candidate=found, stage="selection", verdict=answer))
     return all(check.outcome == "PASS" or _only_rare(check) for check in answer.checks)
+
+
+def _beyond(check: Check) -> bool:
+    """A mean beyond its bound on a third of the prompts: one such plan in ten would pass on all of them."""
+    mean = check.interval.mean
+    return mean < check.bound if check.direction == "higher" else mean > check.bound
 
 
 def _only_rare(check: Check) -> bool:
