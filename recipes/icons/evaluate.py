@@ -61,16 +61,16 @@ def ranks(judge: Judge, images: np.ndarray, captions: list[str]) -> np.ndarray:
     return (similarity > np.diagonal(similarity)[:, None]).sum(axis=1)
 
 
-def rates(found: np.ndarray) -> dict[str, float | list[float]]:
-    """Top-1 with its 90 % interval, and top-5."""
-    hits = int((found == 0).sum())
-    interval = rate_interval(hits, len(found))
-    return {"top1": hits / len(found), "top1_interval": [interval.low, interval.high],
-            "top5": float((found < 5).mean()), "captions": len(found)}
+def rates(found: np.ndarray, pictures: int = ASKED) -> dict[str, float | list[float]]:
+    """Top-1 with its 90 % interval, and top-5, of ranks among 200; each of `pictures` counts once."""
+    top1 = float((found == 0).mean())
+    interval = rate_interval(round(top1 * pictures), pictures)
+    return {"top1": top1, "top1_interval": [interval.low, interval.high],
+            "top5": float((found < 5).mean()), "captions": ASKED}
 
 
 def judged(judge: Judge, icons: Icons) -> dict[str, float | list[float]]:
-    """The judge's own `rates` on real icons, over many draws of 200; the interval counts each icon once."""
+    """The judge's own `rates` on real icons, over many draws of 200."""
     first: dict[str, int] = {}
     for k, row in enumerate(icons.rows):
         first.setdefault(caption_of(row["concept"], row["tone"]), k)
@@ -82,10 +82,7 @@ def judged(judge: Judge, icons: Icons) -> dict[str, float | list[float]]:
         drawn = [place[caption] for caption, _ in draw_prompts(icons, ASKED, seed=11 + seed)]
         part = similarity[np.ix_(drawn, drawn)]
         found.append((part > np.diagonal(part)[:, None]).sum(axis=1))
-    whole = np.concatenate(found)
-    interval = rate_interval(round(float((whole == 0).mean()) * len(first)), len(first))
-    return rates(whole) | {"top1_interval": [interval.low, interval.high], "captions": ASKED,
-                           "icons": len(first), "draws": DRAWS}
+    return rates(np.concatenate(found), len(first)) | {"icons": len(first), "draws": DRAWS}
 
 
 def evaluate(model: Path, judge: Judge) -> dict[str, object]:

@@ -42,7 +42,7 @@ def pack_judge(vocabulary: torch.Tensor) -> dict[str, int]:
     clip, steps = averaged(pupil.NAME, judge.build(vocabulary))
     shutil.rmtree(MODELS / "icons-judge", ignore_errors=True)
     judge.save(clip, MODELS / "icons-judge")
-    return {"judge_steps": steps}
+    return {"judge_steps": steps}  # of the last of its three runs
 
 
 PARTS = {diffusion.NAME: pack_diffusion, judge.NAME: pack_judge}

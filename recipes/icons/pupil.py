@@ -29,14 +29,14 @@ def mixed(x: Tensor, generator: torch.Generator) -> Tensor:
     """Puts a box of another picture into half of the pictures (n, 3, 64, 64)."""
     count, side = len(x), x.shape[-1]
     other = torch.randperm(count, generator=generator)
-    mixed = x.clone()
+    out = x.clone()
     for k in torch.nonzero(torch.rand(count, generator=generator) < 0.5).flatten().tolist():
         height, width = torch.randint(side // 4, side - 8, (2,), generator=generator).tolist()
         top = int(torch.randint(side - height + 1, (1,), generator=generator))
         left = int(torch.randint(side - width + 1, (1,), generator=generator))
         box = (slice(None), slice(top, top + height), slice(left, left + width))
-        mixed[k][box] = x[other[k]][box]
-    return mixed
+        out[k][box] = x[other[k]][box]
+    return out
 
 
 def pupil_of(clip: CLIPModel, master: teacher.Teacher) -> CLIPModel:

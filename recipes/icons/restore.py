@@ -2,9 +2,9 @@
 
 python -m recipes.icons.restore
 
-Run `render` first, then this; make goes on from there. Autoencoder and tokenizer come back whole; text
-encoder, UNet and judge as their averaged weights in half precision, without the optimizers' state, at the
-step that the model card tells.
+Run `make render` first, then this, then `make further`. Autoencoder and tokenizer come back whole, text
+encoder and UNet as their averaged weights in half precision, without the optimizers' state, at the step that
+the model card tells. The judge stays as it is shipped.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ import shutil
 
 import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
-from transformers import CLIPModel, CLIPTextModel
+from transformers import CLIPTextModel
 
-from recipes.icons import autoencoder, diffusion, pupil, words
+from recipes.icons import autoencoder, diffusion, words
 from recipes.icons.card import MODELS, card_numbers
 from recipes.icons.training import RUNS
 
@@ -41,8 +41,6 @@ def main() -> None:
     both = {f"text_encoder.{k}": v for k, v in text.state_dict().items()}
     keep(diffusion.NAME, both | {f"unet.{k}": v for k, v in unet.state_dict().items()},
          numbers["training_steps"])
-    clip = CLIPModel.from_pretrained(MODELS / "icons-judge").float()
-    keep(pupil.NAME, clip.state_dict(), numbers["judge_steps"])
 
 
 if __name__ == "__main__":
