@@ -10,17 +10,15 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import statistics
 import sys
-import tempfile
 from pathlib import Path
 
 import numpy as np
 
 from benchmarks.ratios import publish
 from burnish.core.bundle import MANIFEST, Bundle
-from burnish.measure.cost import STOCK, measure_in_process
+from burnish.measure.cost import STOCK, measure_first, measure_in_process
 
 ROUNDS = 3
 COLD_RUNS = 5
@@ -101,10 +99,7 @@ def starts(subject: str) -> dict[str, float]:
         return {"cold_s": cold, "first_s": cold, "first_peak_mib": peak}
     argv = [sys.executable, "-m", "burnish", "generate", subject, PROMPTS[0], "-o", "/dev/shm/cold.png"]
     kept = [measure_in_process(argv).latency_s for _ in range(COLD_RUNS)]
-    firsts = []
-    for _ in range(COLD_RUNS):
-        with tempfile.TemporaryDirectory() as empty:
-            firsts.append(measure_in_process(argv, env=os.environ | {"XDG_CACHE_HOME": empty}))
+    firsts = [measure_first(argv) for _ in range(COLD_RUNS)]
     return {
         "cold_s": statistics.median(kept),
         "first_s": statistics.median(f.latency_s for f in firsts),

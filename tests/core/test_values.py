@@ -151,9 +151,9 @@ def test_a_broken_file_is_refused(data: bytes | None, word: str, tmp_path: Path)
 def test_values_are_frozen_and_keyword_only() -> None:
     """A value cannot be changed after it was made, nor made by position."""
     with pytest.raises(ValueError, match="frozen"):
-        Plan().num_inference_steps = 3  # type: ignore[misc]
+        Plan().num_inference_steps = 3  # type: ignore[misc]  # what must not be done
     with pytest.raises(TypeError):
-        Plan("DDIMScheduler")  # type: ignore[call-arg]
+        Plan("DDIMScheduler")  # type: ignore[call-arg]  # nor this
 
 
 def test_a_number_that_json_has_not_is_refused_when_the_value_is_made() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -63,10 +64,10 @@ def test_integers_have_no_exponent(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("change", [lambda b: b[:-1], lambda b: b + b"\0"], ids=["shorter", "longer"])
-def test_file_that_changes_while_read(tmp_path: Path, change: object) -> None:
+def test_file_that_changes_while_read(tmp_path: Path, change: Callable[[bytes], bytes]) -> None:
     """A file that became shorter or longer after its header was read is refused."""
     file = _file(tmp_path, torch.ones(5))
     header = read_header(file, "x")
-    file.write_bytes(change(file.read_bytes()))  # type: ignore[operator]
+    file.write_bytes(change(file.read_bytes()))
     with pytest.raises(ModelError, match="while it was read"):
         scan(file, header, "x")

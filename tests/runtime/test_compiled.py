@@ -123,14 +123,6 @@ def test_without_an_identity_nothing_is_kept(graph: Path, kept: Path) -> None:
     assert not kept.exists()
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
-def test_where_nothing_can_be_written_it_still_runs(graph: Path, kept: Path) -> None:
-    """A cache that is read-only costs time, not pictures."""
-    kept.mkdir(parents=True)
-    kept.chmod(0o500)
-    assert runs(opened(graph))
-
-
 def test_a_file_in_the_way_of_the_cache_is_survived(graph: Path, kept: Path) -> None:
     """Where the cache's folder cannot be made, nothing is kept and the graph runs."""
     kept.parent.mkdir(parents=True)

@@ -13,12 +13,12 @@ import pytest
 
 from burnish.build import GraphStore
 from burnish.core.errors import NotFiniteError
-from burnish.core.evidence import Prompt, Suite
+from burnish.core.evidence import Check, Prompt, Suite
 from burnish.measure.judge import Judge, open_judge
 from burnish.runtime import Pipeline
 from burnish.search import Optimized, optimize
 from burnish.search.costs import GraphSeconds
-from burnish.search.search import Arena, NothingPassesError, conditions_of
+from burnish.search.search import DEARER, Arena, NothingPassesError, conditions_of
 from tests.conftest import DDPM, SD, Stores, asked, device
 from tests.measure.conftest import write_clip
 
@@ -105,9 +105,18 @@ def test_trials_tell_what_was_tried(found: Optimized) -> None:
     assert {t.stage for t in found.trials} <= {"screen", "selection", "confirmation"}
     assert found.trials[-1].stage == "confirmation"
     assert found.trials[-1].candidate == found.winner
+    for trial in found.trials:
+        if trial.stage == "screen":  # where a mean on the wrong side of its bound is enough
+            assert any(wrong_side(check) for check in trial.verdict.checks)
     confirmed = [t for t in found.trials if t.stage == "confirmation"]
     assert [t.verdict.outcome for t in confirmed][-1] == "PASS"
     assert all(t.verdict.outcome != "PASS" for t in confirmed[:-1])
+
+
+def wrong_side(check: Check) -> bool:
+    """Whether a check's mean is worse than its bound."""
+    better = check.interval.mean - check.bound
+    return (better if check.direction == "higher" else -better) < 0
 
 
 def test_the_control_stands_beside(found: Optimized) -> None:
@@ -168,7 +177,7 @@ def test_an_interrupted_search_goes_on_where_it_stopped(
 def test_a_winner_that_draws_no_numbers_has_failed(
     store: Stores, judge: Judge, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Pictures that are not finite on the confirmation prompts cost a plan its place, not the search."""
+    """Pictures that are not finite cost a plan its confirmation, not the search; the next is dearer."""
     own, drawn = Pipeline.generate, list[str]()
 
     def generate(pipeline: Pipeline, request: Any) -> Any:
@@ -184,6 +193,7 @@ def test_a_winner_that_draws_no_numbers_has_failed(
     first, last = (t for t in found.trials if t.stage == "confirmation")
     assert [check.metric for check in first.verdict.checks] == ["finite pictures"]
     assert (first.verdict.outcome, last.verdict.outcome) == ("FAIL", "PASS")
+    assert last.candidate.latency_s >= DEARER * first.candidate.latency_s
 
 
 @pytest.mark.parametrize(

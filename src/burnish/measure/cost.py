@@ -99,13 +99,13 @@ def measure_in_process(
 
 
 def measure_cold(bundle: Path, batch: int = 1, *, first: bool = False) -> ProcessCost:
-    """A fresh process that opens a bundle, makes `batch` pictures and ends; raises BurnishError.
-
-    `first` is the first on a machine: no compiled graph is kept there yet.
-    """
+    """A fresh process that opens a bundle, makes `batch` pictures and ends; raises BurnishError."""
     argv = [sys.executable, "-m", "burnish.runtime", str(bundle), str(batch)]
-    if not first:
-        return measure_in_process(argv)
+    return measure_first(argv) if first else measure_in_process(argv)
+
+
+def measure_first(argv: Sequence[str]) -> ProcessCost:
+    """A fresh process that finds nothing kept, as the first on a machine does; raises BurnishError."""
     with TemporaryDirectory() as empty:
         return measure_in_process(argv, env=os.environ | {"XDG_CACHE_HOME": empty})
 

@@ -1,7 +1,7 @@
 """Stock diffusers, timed: `python stock.py MODEL FAMILY STEPS BATCH`, run by its path from `launch`.
 
 Loads what a diffusers user would and nothing of ours, so that time and memory are theirs alone. MODEL must
-have been checked before. Prints a line of JSON: cold_start_s from the start of this process to the first
+have been checked before. Prints a line of JSON: cold_start_s from its launch to the first
 pictures, then latency_s and cpu_s of a second batch.
 """
 
@@ -34,7 +34,7 @@ def main(path: str, family: str, steps: int, batch: int) -> None:
         "unconditional": {"batch_size": batch},
     }
     pipeline(num_inference_steps=steps, **asked[family])
-    cold = time.time() - float(os.environ["BURNISH_STARTED"])
+    cold = time.time() - float(os.environ["BURNISH_STARTED"])  # `launch` says it, which is not imported here
     wall, cpu = time.perf_counter(), time.process_time()
     pipeline(num_inference_steps=steps, **asked[family])
     found = {

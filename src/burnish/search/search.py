@@ -94,11 +94,11 @@ class Arena:
         prompts = getattr(self.suite, self.part)[:count]
         texts = [p.prompt for p in prompts]
         # What confirms is drawn once however often a search is interrupted after it.
-        keeps = count is None and self.part == "confirmation"
+        confirms = count is None and self.part == "confirmation"
         try:
             drawn = (
                 draw_part(pipeline, self.suite, self.part)
-                if keeps
+                if confirms
                 else draw(pipeline, prompts, self.suite.seeds, keep=keep)
             )
         except NotFiniteError:
@@ -308,7 +308,7 @@ def _selected(found: Candidate, judged: Callable[..., Verdict], trials: list[Tri
 
 
 def _beyond(check: Check) -> bool:
-    """A mean beyond its bound on a third of the prompts: one such plan in ten would pass on all of them."""
+    """A mean on the wrong side of its bound: the other prompts would have to make up for it."""
     mean = check.interval.mean
     return mean < check.bound if check.direction == "higher" else mean > check.bound
 
