@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from importlib import import_module
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -99,18 +100,21 @@ def test_the_bundle_is_the_winner(found: Optimized, directory: Path) -> None:
 
 
 def test_trials_tell_what_was_tried(found: Optimized) -> None:
-    """Cheapest first; whatever came before the winner failed somewhere; the last is its confirmation."""
-    costs = [t.candidate.latency_s for t in found.trials]
+    """Chosen from the cheapest up, confirmed from the dearest down: the winner is the last that passed."""
+    stages = [t.stage for t in found.trials]
+    tried = found.trials[: stages.index("confirmation")]
+    confirmed = found.trials[len(tried) :]
+    assert {t.stage for t in tried} <= {"screen", "selection"}
+    assert {t.stage for t in confirmed} == {"confirmation"}
+    costs = [t.candidate.latency_s for t in tried]
     assert costs == sorted(costs)
-    assert {t.stage for t in found.trials} <= {"screen", "selection", "confirmation"}
-    assert found.trials[-1].stage == "confirmation"
-    assert found.trials[-1].candidate == found.winner
-    for trial in found.trials:
+    for trial in tried:
         if trial.stage == "screen":  # where a mean on the wrong side of its bound is enough
             assert any(wrong_side(check) for check in trial.verdict.checks)
-    confirmed = [t for t in found.trials if t.stage == "confirmation"]
-    assert [t.verdict.outcome for t in confirmed][-1] == "PASS"
-    assert all(t.verdict.outcome != "PASS" for t in confirmed[:-1])
+    for dearer, cheaper in pairwise(confirmed):
+        assert dearer.candidate.latency_s >= DEARER * cheaper.candidate.latency_s
+        assert dearer.verdict.outcome == "PASS"
+    assert found.winner == [t for t in confirmed if t.verdict.outcome == "PASS"][-1].candidate
 
 
 def wrong_side(check: Check) -> bool:
@@ -174,16 +178,16 @@ def test_an_interrupted_search_goes_on_where_it_stopped(
     assert len(list(found.notes.iterdir())) >= 3
 
 
-def test_a_winner_that_draws_no_numbers_has_failed(
+def test_a_plan_that_draws_no_numbers_has_failed(
     store: Stores, judge: Judge, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Pictures that are not finite cost a plan its confirmation, not the search; the next is dearer."""
-    own, drawn = Pipeline.generate, list[str]()
+    """Pictures that are not finite on the confirmation prompts cost a plan its place, not the search."""
+    own, drawn = Pipeline.generate, list[Path]()
 
     def generate(pipeline: Pipeline, request: Any) -> Any:
-        if pipeline.directory == tmp_path / "bundle":
-            drawn.append("once")
-            if len(drawn) == 1:
+        if pipeline.directory.parent.name == "confirmed" and pipeline.directory not in drawn:
+            drawn.append(pipeline.directory)
+            if len(drawn) == 2:
                 raise NotFiniteError("infinities", "")
         return own(pipeline, request)
 
@@ -191,9 +195,9 @@ def test_a_winner_that_draws_no_numbers_has_failed(
     suite = NUMBERS.model_copy(update={"name": "a search of its own", "seeds": (7,)})
     found = again(store(DDPM), judge, tmp_path, suite=suite)
     first, last = (t for t in found.trials if t.stage == "confirmation")
-    assert [check.metric for check in first.verdict.checks] == ["finite pictures"]
-    assert (first.verdict.outcome, last.verdict.outcome) == ("FAIL", "PASS")
-    assert last.candidate.latency_s >= DEARER * first.candidate.latency_s
+    assert [check.metric for check in last.verdict.checks] == ["finite pictures"]
+    assert (first.verdict.outcome, last.verdict.outcome) == ("PASS", "FAIL")
+    assert found.winner == first.candidate
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,8 @@ one prompt are not independent. Each check compares a one-sided 95 % interval wi
 interval's worse end is on the good side, FAIL when its better end is on the bad side, INCONCLUSIVE between,
 with the number of prompts that would decide. A verdict is the worst of its checks: every check must pass, so
 a bad model gets through at most one time in twenty however many there are (an intersection-union test, Berger
-1982), and no correction is due. That holds for one verdict: a search that tries again on the same prompts has
-more chances than one, which is why it reports every try.
+1982), and no correction is due. That holds for one verdict: a search tries more than one plan on the
+same prompts, in an order that keeps it so (see `burnish.search.search`).
 """
 
 from __future__ import annotations

@@ -1,4 +1,9 @@
-"""The search: plans in order of cost, chosen on some prompts, the winner confirmed on others."""
+"""The search: plans in order of cost, chosen on some prompts, the winner confirmed on others.
+
+Those chosen are confirmed from the dearest to the cheapest, until one is not. The order is fixed before the
+confirmation prompts are seen, so that each may be tried at the full level and still at most one search in
+twenty ends with a plan that is not as good (fixed-sequence testing: Maurer, Hothorn and Lehmacher, 1995).
+"""
 
 from __future__ import annotations
 
@@ -9,7 +14,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -33,8 +38,8 @@ from burnish.search.candidates import Candidate, candidates, fewer_calls, precis
 from burnish.search.costs import GraphSeconds, graph_seconds
 
 SCREEN = 16  # prompts on which a plan must be within its bounds before it sees the whole selection
-CONFIRMATIONS = 4  # winners that may be tried on the confirmation prompts; each try is reported
-DEARER = 1.25  # how much more than one that was not confirmed the next winner must cost
+LADDER = 5  # plans that are chosen to be confirmed
+DEARER = 1.3  # how much more than the one below it each must cost: what costs the same is about as good
 CALIBRATION_STEPS = 10  # of the table that the trial int8 graphs are calibrated on
 
 Report = Callable[[str, float], None]  # what is being done, fraction done
@@ -170,26 +175,31 @@ def optimize(
     trials: list[Trial] = []
     chosen = _chosen(plans, benches, arena("selection"), trials, time_limit_s, notes, report)
 
+    ladder = list(islice(chosen, LADDER))
+
     def built(found: Candidate) -> Pipeline:
         report(f"building {found.plan.describe()}", 0.0)
-        build(store, found.plan, directory, conditions=conditions_of(suite), device=device)
-        return Pipeline(directory, verify=False)
+        place = scratch / "confirmed" / digest_text(found.plan.model_dump_json())[:8]
+        build(store, found.plan, place, conditions=conditions_of(suite), device=device)
+        return Pipeline(place, verify=False)
 
-    confirmed = _confirmed(chosen, built, partial(arena, "confirmation"), trials)
-    if confirmed is None:
+    ground = arena("confirmation") if ladder else None  # drawn only where a plan has got so far
+    confirmed = _confirmed(ladder, built, ground, trials) if ground else None
+    if ground is None or confirmed is None:
         shutil.rmtree(notes, ignore_errors=True)
         raise _nothing(trials, floor)
-    ground, drawn = confirmed
+    trial, pipeline, drawn = confirmed
+    shutil.copytree(pipeline.directory, directory, dirs_exist_ok=True)
     return Optimized(
         reference=scratch / "reference",
         suite=suite,
-        winner=trials[-1].candidate,
-        verdict=trials[-1].verdict,
+        winner=trial.candidate,
+        verdict=trial.verdict,
         trials=tuple(trials),
         pictures=(ground.pictures, drawn),
         seconds=seconds,
         notes=notes,
-        control=_control(store, plan, trials[-1].candidate, reference, ground),
+        control=_control(store, plan, trial.candidate, reference, ground),
     )
 
 
@@ -246,11 +256,7 @@ def _chosen(
     notes: Path,
     report: Report,
 ) -> Iterator[Candidate]:
-    """The plans that pass on the selection prompts, cheapest first, until the time is up.
-
-    Whoever asks for another has not confirmed the last. Plans that cost nearly as much are nearly as good,
-    and would use up the few confirmations there are, so that the next is dearer.
-    """
+    """Plans that pass on the selection prompts, cheapest first and each dearer, until the time is up."""
     deadline, least = time.monotonic() + time_limit_s, 0.0
     for number, found in enumerate(plans):
         if time.monotonic() > deadline:
@@ -265,20 +271,18 @@ def _chosen(
 
 
 def _confirmed(
-    chosen: Iterator[Candidate],
-    built: Callable[[Candidate], Pipeline],
-    confirmation: Callable[[], Arena],
-    trials: list[Trial],
-) -> tuple[Arena, list[Pictures]] | None:
-    """Where the last of `trials` passed, and its pictures; None where none of the first chosen ones did."""
-    ground = cache(confirmation)  # drawn only once a plan has got so far
-    for found in islice(chosen, CONFIRMATIONS):
-        arena = ground()
-        answer, drawn = arena.judged(built(found))
+    ladder: Sequence[Candidate], built: Callable[[Candidate], Pipeline], ground: Arena, trials: list[Trial]
+) -> tuple[Trial, Pipeline, list[Pictures]] | None:
+    """The cheapest of `ladder` that passes as all dearer ones do; None where the dearest does not."""
+    best = None
+    for found in reversed(ladder):
+        pipeline = built(found)
+        answer, drawn = ground.judged(pipeline)
         trials.append(Trial(candidate=found, stage="confirmation", verdict=answer))
-        if answer.outcome == "PASS":
-            return arena, drawn
-    return None
+        if answer.outcome != "PASS":
+            break
+        best = trials[-1], pipeline, drawn
+    return best
 
 
 def _judged(bench: Pipeline, arena: Arena, notes: Path, count: int | None = None) -> Verdict:
