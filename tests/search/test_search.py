@@ -18,8 +18,10 @@ from burnish.core.evidence import Check, Prompt, Suite
 from burnish.measure.judge import Judge, open_judge
 from burnish.runtime import Pipeline
 from burnish.search import Optimized, optimize
+from burnish.search.arena import Arena
+from burnish.search.choose import DEARER
 from burnish.search.costs import GraphSeconds
-from burnish.search.search import DEARER, Arena, NothingPassesError, conditions_of
+from burnish.search.search import NothingPassesError, conditions_of
 from tests.conftest import DDPM, SD, Stores, asked, device
 from tests.measure.conftest import write_clip
 
@@ -109,8 +111,18 @@ def test_trials_tell_what_was_tried(found: Optimized) -> None:
     costs = [t.candidate.latency_s for t in tried]
     assert costs == sorted(costs)
     for trial in tried:
-        if trial.stage == "screen":  # where a mean on the wrong side of its bound is enough
-            assert any(wrong_side(check) for check in trial.verdict.checks)
+        if trial.stage == "selection":  # which a mean on the wrong side of its bound keeps a plan from
+            screen = next(t for t in tried if t.candidate == trial.candidate)
+            assert not any(wrong_side(check) for check in screen.verdict.checks)
+    # Of plans that cost the same, one sees the whole selection: the best on the screen.
+    for trial in tried:
+        if trial.stage == "selection":
+            equals = [t for t in tried if t.candidate.latency_s == trial.candidate.latency_s]
+            screened = {
+                t.candidate.plan: t.verdict.checks[0].interval.mean for t in equals if t.stage == "screen"
+            }
+            assert [t.candidate for t in equals if t.stage == "selection"] == [trial.candidate]
+            assert screened[trial.candidate.plan] == max(screened.values())
     for dearer, cheaper in pairwise(confirmed):
         assert dearer.candidate.latency_s >= DEARER * cheaper.candidate.latency_s
         assert dearer.verdict.outcome == "PASS"

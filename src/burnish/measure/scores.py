@@ -54,6 +54,17 @@ class Scores:
         prompts, seeds = self.psnr.shape
         return prompts, seeds
 
+    def first(self, count: int | None) -> Scores:
+        """Those of the first `count` prompts; None is all of them."""
+        return Scores(
+            psnr=self.psnr[:count],
+            ssim=self.ssim[:count],
+            distance=self.distance[:count],
+            alignment=self.alignment[:count],
+            broken=self.broken[:count],
+            features=None if self.features is None else self.features[:count],
+        )
+
 
 def score(
     judge: Judge, prompts: Sequence[str], images: Iterable[Pictures], references: Iterable[Pictures]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -10,15 +11,22 @@ from itertools import product
 from burnish.build import check_plan, plan_program
 from burnish.core.errors import PlanError, ProgramError
 from burnish.core.model import Device, ModelCard
-from burnish.core.plan import Plan, Precision
+from burnish.core.plan import Floor, Plan, Precision
 from burnish.core.program import Program
 from burnish.load import OpenedModel
 from burnish.search.costs import GraphSeconds
 
 SOLVERS = ("UniPCMultistepScheduler", "DPMSolverMultistepScheduler")
 STEPS = (5, 6, 8, 10, 12, 15, 20, 25, 30, 40)
-# Which part of the calls is guided; the text decides the picture early, so late guidance is left out first.
-INTERVALS = ((0.0, 0.5), (0.0, 0.75), (0.0, 1.0))
+# How much of the guidance is left, beyond the conditional pass, and on which part of the calls. The text
+# decides the picture early, so late guidance is left out first. Few steps of high order overshoot under a
+# guidance that many bear (Lu et al., DPM-Solver++, section 3): a weaker one, where another picture will do.
+SAME_PICTURE = ((1.0, (0.0, 0.5)), (1.0, (0.0, 0.75)), (1.0, (0.0, 1.0)))
+GUIDANCE: dict[Floor, tuple[tuple[float, tuple[float, float]], ...]] = {
+    "faithful": SAME_PICTURE,
+    "equivalent": (*SAME_PICTURE, (0.6, (0.0, 1.0))),
+}
+SAVES = 0.2  # of a pass: what a less exact precision must save to be tried
 PRECISIONS: tuple[Precision, ...] = ("int8", "bf16", "fp32")
 
 
@@ -45,22 +53,36 @@ def _refused(plan: Plan, card: ModelCard, device: Device) -> bool:
     return False
 
 
+def worthwhile(seconds: Mapping[Precision, GraphSeconds]) -> dict[Precision, GraphSeconds]:
+    """The precisions that are a fifth cheaper a pass than each more exact one: less is not worth the loss.
+
+    What is left differs in cost by more than a measurement's noise, so a search repeats itself.
+    """
+    kept: dict[Precision, GraphSeconds] = {}
+    for precision in reversed(PRECISIONS):
+        most = min((k.denoiser for k in kept.values()), default=math.inf) * (1 - SAVES)
+        if precision in seconds and seconds[precision].denoiser <= most:
+            kept[precision] = seconds[precision]
+    return kept
+
+
 def candidates(
-    model: OpenedModel, reference: Plan, seconds: Mapping[Precision, GraphSeconds]
+    model: OpenedModel, reference: Plan, seconds: Mapping[Precision, GraphSeconds], *, floor: Floor
 ) -> list[Candidate]:
-    """Every plan that applies to the model, in order of cost."""
-    guided = reference.guidance_scale != 1.0
+    """Every plan that applies to the model and might meet `floor`, in order of cost."""
+    scale = reference.guidance_scale
     found = []
-    for solver, steps, interval, precision in product(
+    for solver, steps, (part, interval), precision in product(
         dict.fromkeys((*SOLVERS, reference.scheduler)),
         STEPS,
-        INTERVALS if guided else INTERVALS[-1:],
+        GUIDANCE[floor] if scale > 1 else SAME_PICTURE[-1:],
         seconds,
     ):
         plan = reference.model_copy(
             update={
                 "scheduler": solver,
                 "num_inference_steps": steps,
+                "guidance_scale": scale - (1 - part) * (scale - 1),
                 "guidance_interval": interval,
                 "precision": precision,
             }

@@ -13,7 +13,8 @@ from burnish.core.program import Program
 from burnish.report.data import Candidate, ReportData, Row, Side
 from burnish.report.page import write_report
 from burnish.report.sheet import contact_sheet
-from burnish.search.search import Optimized, Trial
+from burnish.search.choose import Trial
+from burnish.search.search import Optimized
 
 SHOWN = 12  # prompts on the contact sheet
 
