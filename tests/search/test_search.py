@@ -106,13 +106,17 @@ def test_trials_tell_what_was_tried(found: Optimized) -> None:
     stages = [t.stage for t in found.trials]
     tried = found.trials[: stages.index("confirmation")]
     confirmed = found.trials[len(tried) :]
-    assert {t.stage for t in tried} <= {"screen", "selection"}
+    assert {t.stage for t in tried} <= {"glance", "screen", "selection"}
     assert {t.stage for t in confirmed} == {"confirmation"}
     costs = [t.candidate.latency_s for t in tried]
     assert costs == sorted(costs)
     for trial in tried:
+        if trial.stage == "screen":  # which what fails at a glance does not see
+            glance = next(t for t in tried if t.candidate == trial.candidate)
+            assert (glance.stage, glance.verdict.prompts) == ("glance", 4)
+            assert glance.outcome != "FAIL"
         if trial.stage == "selection":  # which a mean on the wrong side of its bound keeps a plan from
-            screen = next(t for t in tried if t.candidate == trial.candidate)
+            screen = next(t for t in tried if t.candidate == trial.candidate and t.stage == "screen")
             assert not any(wrong_side(check) for check in screen.verdict.checks)
     # Of plans that cost the same, one sees the whole selection: the best on the screen.
     for trial in tried:

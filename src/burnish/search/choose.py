@@ -15,16 +15,18 @@ from itertools import groupby
 from pathlib import Path
 
 from burnish.core.errors import BundleError
-from burnish.core.evidence import Check, Verdict
+from burnish.core.evidence import Check, Outcome, Verdict
 from burnish.core.files import digest_text
 from burnish.core.plan import Precision
-from burnish.measure.gate import NEWLY_BROKEN
+from burnish.measure.gate import NEWLY_BROKEN, worst
 from burnish.runtime import Pipeline
 from burnish.runtime.compiled import engine
 from burnish.search.arena import Arena, Report
 from burnish.search.candidates import Candidate
 
-SCREEN = 16  # prompts on which a plan must be within its bounds before it sees the whole selection
+GLANCE = 4  # prompts on which a plan must not fail outright
+SCREEN = 16  # prompts on which it must be within its bounds before it sees the whole selection
+STAGES: dict[int | None, str] = {GLANCE: "glance", SCREEN: "screen", None: "selection"}
 DEARER = 1.3  # how much more than the one below it each must cost: what costs the same is about as good
 
 
@@ -33,8 +35,13 @@ class Trial:
     """One plan that was tried, and what came of it where."""
 
     candidate: Candidate
-    stage: str  # "screen", "selection", "confirmation"
+    stage: str  # "glance", "screen", "selection", "confirmation"
     verdict: Verdict
+
+    @property
+    def outcome(self) -> Outcome:
+        """The verdict's; of stages without controls, whose verdict is never PASS, that of the checks."""
+        return worst(self.verdict.checks) if self.stage in ("glance", "screen") else self.verdict.outcome
 
 
 def chosen(
@@ -55,8 +62,7 @@ def chosen(
     def judged(found: Candidate, count: int | None = None) -> Verdict:
         report(f"trying {found.plan.describe()}", number / len(plans))
         answer = _judged(benches[found.plan.precision].with_program(found.program), selection, notes, count)
-        stage = "selection" if count is None else "screen"
-        trials.append(Trial(candidate=found, stage=stage, verdict=answer))
+        trials.append(Trial(candidate=found, stage=STAGES[count], verdict=answer))
         return answer
 
     for cost, group in groupby(plans, key=lambda c: c.latency_s):
@@ -79,6 +85,8 @@ def _best_screened(equals: Sequence[Candidate], judged: Callable[..., Verdict]) 
     """
     ahead: dict[float, Candidate] = {}
     for found in equals:
+        if worst(judged(found, GLANCE).checks) == "FAIL":
+            continue
         checks = judged(found, SCREEN).checks
         if not any(check.outcome == "FAIL" or _ahead(check) < 0 for check in checks):
             ahead.setdefault(_ahead(checks[0]), found)

@@ -84,9 +84,7 @@ def provenance(directory: Path) -> dict[str, str]:
 
 def _shown(trial: Trial) -> Candidate:
     c = trial.candidate
-    return Candidate(
-        c.plan.describe(), c.program.passes, c.latency_s, f"{trial.stage}: {trial.verdict.outcome}"
-    )
+    return Candidate(c.plan.describe(), c.program.passes, c.latency_s, f"{trial.stage}: {trial.outcome}")
 
 
 def _plain(trial: Trial) -> dict[str, object]:
@@ -96,6 +94,6 @@ def _plain(trial: Trial) -> dict[str, object]:
         "passes": c.program.passes,
         "latency_s": c.latency_s,
         "stage": trial.stage,
-        "outcome": trial.verdict.outcome,
+        "outcome": trial.outcome,
         "checks": [k.model_dump(mode="json") for k in trial.verdict.checks],
     }
