@@ -208,6 +208,26 @@ def test_the_frechet_distance_is_shown_where_there_are_enough_pictures() -> None
     assert found.advisory["alignment"] == pytest.approx(ref.alignment.mean())
 
 
+def test_distances_between_sets_are_shown_and_decide_nothing() -> None:
+    """A candidate that draws one picture whatever the seed is told apart in every one of them, and passes."""
+    rng = np.random.default_rng(13)
+    ref = reference(rng, 60)
+    features = rng.normal(0, 1, (60, 4, 8))
+    features = (features / np.linalg.norm(features, axis=-1, keepdims=True)).astype(np.float32)
+    ref = replace(ref, features=features)
+    one = replace(ref, features=np.repeat(features[:, :1] * 0 + features[0, 0], 4, axis=1))
+    same, collapsed = judged("equivalent", ref, ref), judged("equivalent", one, ref)
+    assert (same.outcome, collapsed.outcome) == ("PASS", "PASS")
+    assert same.advisory["KID, p-value"] == same.advisory["RBF-MMD, p-value"] == 1.0
+    assert max(collapsed.advisory["KID, p-value"], collapsed.advisory["RBF-MMD, p-value"]) < 0.001
+    assert collapsed.advisory["diversity within a prompt"] == pytest.approx(0.0, abs=1e-6)
+    assert collapsed.advisory["Vendi score"] == pytest.approx(1.0)
+    assert same.advisory["Vendi score"] == same.advisory["Vendi score of the reference"] > 7
+    assert collapsed.advisory["coverage"] < 0.1 < same.advisory["coverage"]
+    few = verdict("equivalent", ref.first(6), ref.first(6))
+    assert not {"KID", "coverage", "Vendi score"} & few.advisory.keys()
+
+
 def test_the_seed_spread_is_pooled_within_prompts() -> None:
     """How far prompts lie apart does not count, and one seed shows nothing."""
     ref = reference(np.random.default_rng(12), 400)

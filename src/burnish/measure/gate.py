@@ -19,9 +19,9 @@ import numpy as np
 from burnish.core.errors import SuiteError
 from burnish.core.evidence import Check, Interval, Outcome, Suite, Verdict
 from burnish.core.plan import Floor
+from burnish.measure.advisory import advisory
 from burnish.measure.controls import Control
 from burnish.measure.interval import mean_interval, prompts_to_decide, prompts_to_decide_rate, rate_interval
-from burnish.measure.metrics.frechet import frechet
 from burnish.measure.pictures import Values
 from burnish.measure.rules import FAITHFUL, Direction, Rule
 from burnish.measure.scores import Scores
@@ -74,7 +74,7 @@ def verdict(
         outcome=worst(found) if sound else "INCONCLUSIVE",
         checks=found,
         controls=tried + missing,
-        advisory=_advisory(candidate, reference),
+        advisory=advisory(candidate, reference),
         prompts=prompts,
         seeds=seeds,
     )
@@ -247,19 +247,3 @@ def _control_check(control: Control, checks: Sequence[Check]) -> Check:
     return decisive.model_copy(
         update={"metric": f"{control.name}: {decisive.metric}", "why": f"must {control.expected}, {came}"}
     )
-
-
-def _advisory(candidate: Scores, reference: Scores) -> dict[str, float]:
-    means = {
-        "alignment": candidate.alignment,
-        "alignment of the reference": reference.alignment,
-        "PSNR": candidate.psnr,
-        "SSIM": candidate.ssim,
-        "feature distance": candidate.distance,
-    }
-    shown = {name: float(values.mean()) for name, values in means.items()}
-    if candidate.features is None or reference.features is None:
-        return shown
-    ours, theirs = (f.reshape(-1, f.shape[-1]) for f in (candidate.features, reference.features))
-    enough = len(ours) >= ours.shape[1]
-    return shown | ({"Fréchet distance": frechet(ours, theirs)} if enough else {})

@@ -172,7 +172,7 @@ def _candidates(candidates: Sequence[Candidate]) -> str:
 
 def _advisory(advisory: dict[str, float]) -> str:
     rows = [(escape(name), words.quantity(value, "")) for name, value in advisory.items()]
-    return _table("advisory", "Means over all pictures. They decide nothing.", ("Metric", "Value"), rows)
+    return _table("advisory", "Over all pictures. They decide nothing.", ("Metric", "Value"), rows)
 
 
 def _provenance(provenance: dict[str, str]) -> str:

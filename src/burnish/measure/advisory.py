@@ -1,0 +1,55 @@
+"""What is shown beside a verdict and decides nothing: means, and distances between whole sets of pictures.
+
+Original and candidate have as many pictures, so that what depends on their number can be compared. Below the
+number that a metric needs, it is left out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+from burnish.measure.metrics.diversity import diversity
+from burnish.measure.metrics.frechet import frechet
+from burnish.measure.metrics.kid import kid
+from burnish.measure.metrics.mmd import mmd
+from burnish.measure.metrics.neighbours import neighbours
+from burnish.measure.metrics.vendi import vendi
+from burnish.measure.pictures import Features
+from burnish.measure.scores import Scores
+
+FEWEST_PROMPTS = 50  # for kernel distances
+FEWEST_PICTURES = 100  # for neighbourhoods and the Vendi score
+
+
+def advisory(candidate: Scores, reference: Scores) -> dict[str, float]:
+    """Every such number of a candidate's scores and its reference's own, on the same prompts and seeds."""
+    means = {
+        "alignment": candidate.alignment,
+        "alignment of the reference": reference.alignment,
+        "PSNR": candidate.psnr,
+        "SSIM": candidate.ssim,
+        "feature distance": candidate.distance,
+    }
+    shown = {name: float(values.mean()) for name, values in means.items()}
+    if candidate.features is None or reference.features is None:
+        return shown
+    return shown | _of_sets(candidate.features, reference.features)
+
+
+def _of_sets(ours: Features, theirs: Features) -> dict[str, float]:
+    """Of features (prompts, seeds, d) of both."""
+    prompts, seeds, dimension = ours.shape
+    flat, other = ours.reshape(-1, dimension), theirs.reshape(-1, dimension)
+    shown: dict[str, float] = {}
+    if seeds > 1:
+        shown["diversity within a prompt"] = float(diversity(ours).mean())
+        shown["diversity within a prompt, of the reference"] = float(diversity(theirs).mean())
+    if prompts >= FEWEST_PROMPTS:
+        for name, distance in (("KID", kid), ("RBF-MMD", mmd)):
+            shown[name], shown[f"{name}, p-value"] = distance(ours, theirs)
+    if len(flat) >= FEWEST_PICTURES:
+        shown |= asdict(neighbours(flat, other))
+        shown |= {"Vendi score": vendi(flat), "Vendi score of the reference": vendi(other)}
+    if len(flat) >= dimension:
+        shown["Fréchet distance"] = frechet(flat, other)
+    return shown
