@@ -37,6 +37,15 @@ def test_the_reference_against_itself_is_identical(judge: Judge, pictures: np.nd
     assert own.features.shape == (16, 2, judge.dimension)
 
 
+def test_a_prompt_whose_seeds_draw_the_same_is_broken(judge: Judge, pictures: np.ndarray) -> None:
+    """A model that ignores its seed is no model; other prompts are as whole as before."""
+    repeated = pictures.copy()
+    repeated[3, 1] = repeated[3, 0]
+    found = score(judge, PROMPTS, repeated, pictures)
+    assert found.broken.all(axis=1).nonzero()[0].tolist() == [3]
+    assert not np.delete(found.broken, 3, axis=0).any()
+
+
 def test_chunks_and_generators_change_nothing(
     judge: Judge, pictures: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -155,7 +155,7 @@ def broken_check(candidate: Scores, reference: Scores, bound: float = BROKEN_BOU
         bound=bound,
         direction="lower",
         why=f"rare disasters hide in means: fewer than {100 * bound:g} % of prompts may have a picture that "
-        "is blank, saturated or noise where the reference's is not",
+        "is blank, saturated, noise or the same from two seeds where the reference's is not",
         outcome=outcome,
         prompts_to_decide=needed,
     )
