@@ -1,13 +1,15 @@
 """What is shown beside a verdict and decides nothing: means, and distances between whole sets of pictures.
 
-Original and candidate have as many pictures, so that what depends on their number can be compared. Below the
-number that a metric needs, it is left out.
+Original and candidate have as many pictures, so that what depends on their number can be compared. Where a
+metric refuses so few, it is left out.
 """
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import asdict
 
+from burnish.core.errors import SuiteError
 from burnish.measure.metrics.diversity import diversity
 from burnish.measure.metrics.frechet import frechet
 from burnish.measure.metrics.kid import kid
@@ -16,9 +18,6 @@ from burnish.measure.metrics.neighbours import neighbours
 from burnish.measure.metrics.vendi import vendi
 from burnish.measure.pictures import Features
 from burnish.measure.scores import Scores
-
-FEWEST_PROMPTS = 50  # for kernel distances
-FEWEST_PICTURES = 100  # for neighbourhoods and the Vendi score
 
 
 def advisory(candidate: Scores, reference: Scores) -> dict[str, float]:
@@ -38,18 +37,16 @@ def advisory(candidate: Scores, reference: Scores) -> dict[str, float]:
 
 def _of_sets(ours: Features, theirs: Features) -> dict[str, float]:
     """Of features (prompts, seeds, d) of both."""
-    prompts, seeds, dimension = ours.shape
-    flat, other = ours.reshape(-1, dimension), theirs.reshape(-1, dimension)
-    shown: dict[str, float] = {}
-    if seeds > 1:
+    flat, other = (each.reshape(-1, each.shape[-1]) for each in (ours, theirs))
+    shown: dict[str, float] = {"Vendi score": vendi(flat), "Vendi score of the reference": vendi(other)}
+    with suppress(SuiteError):
         shown["diversity within a prompt"] = float(diversity(ours).mean())
         shown["diversity within a prompt, of the reference"] = float(diversity(theirs).mean())
-    if prompts >= FEWEST_PROMPTS:
-        for name, distance in (("KID", kid), ("RBF-MMD", mmd)):
+    for name, distance in (("KID", kid), ("RBF-MMD", mmd)):
+        with suppress(SuiteError):
             shown[name], shown[f"{name}, p-value"] = distance(ours, theirs)
-    if len(flat) >= FEWEST_PICTURES:
+    with suppress(SuiteError):
         shown |= asdict(neighbours(flat, other))
-        shown |= {"Vendi score": vendi(flat), "Vendi score of the reference": vendi(other)}
-    if len(flat) >= dimension:
+    with suppress(SuiteError):
         shown["Fréchet distance"] = frechet(flat, other)
     return shown

@@ -11,8 +11,7 @@ import numpy as np
 from burnish.core.errors import SuiteError
 from burnish.measure.judge import Judge
 from burnish.measure.metrics.alignment import alignment
-from burnish.measure.metrics.broken import broken
-from burnish.measure.metrics.diversity import identical
+from burnish.measure.metrics.broken import broken, repeated
 from burnish.measure.metrics.features import feature_distance
 from burnish.measure.metrics.psnr import psnr
 from burnish.measure.metrics.ssim import ssim
@@ -113,13 +112,13 @@ def _score_chunk(judge: Judge, prompts: list[str], images: Pictures, references:
     ours = images.reshape(-1, *images.shape[2:])
     theirs = references.reshape(-1, *references.shape[2:])
     features = judge.image_features(ours)
-    repeated = np.array([[identical(seeds)] for seeds in images])
+    same = np.array([[repeated(seeds)] for seeds in images])
     text = np.repeat(judge.text_features(prompts), shape[1], axis=0)
     return Scores(
         psnr=psnr(ours, theirs).reshape(shape),
         ssim=ssim(ours, theirs).reshape(shape),
         distance=feature_distance(features, judge.image_features(theirs)).reshape(shape),
         alignment=alignment(features, text).reshape(shape),
-        broken=broken(ours).any(axis=1).reshape(shape) | repeated,
+        broken=broken(ours).any(axis=1).reshape(shape) | same,
         features=features.reshape(*shape, -1),
     )

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from burnish.core.errors import SuiteError
-from burnish.measure.pictures import Flags
+from burnish.measure.pictures import Flags, Pictures
 
 Decoded = NDArray[np.uint8] | NDArray[np.float32]
 Levels = NDArray[np.float32]
@@ -70,6 +70,11 @@ def broken(images: Decoded) -> Flags:
         finite = np.nan_to_num(levels, nan=0.0, posinf=255.0, neginf=0.0)
         flags[k] = [test(levels if reason == "not finite" else finite)[0] for reason, test in REASONS.items()]
     return flags
+
+
+def repeated(images: Pictures) -> bool:
+    """Whether two seeds of a prompt drew the same picture, byte for byte; (seeds, height, width, 3) uint8."""
+    return len({picture.tobytes() for picture in images}) < len(images)
 
 
 def reasons(flags: Flags) -> tuple[tuple[str, ...], ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from burnish.core.errors import SuiteError
-from burnish.measure.pictures import Features, Pictures, Values
+from burnish.measure.pictures import Features, Values
 
 
 def diversity(features: Features) -> Values:
@@ -22,8 +22,3 @@ def diversity(features: Features) -> Values:
     # |sum of rows|^2 = seeds + sum over ordered pairs of their cosines
     cosines = (np.square(x.sum(axis=1)).sum(axis=-1) - np.square(x).sum(axis=(1, 2))) / (seeds * (seeds - 1))
     return np.clip(1.0 - cosines, 0.0, 2.0)
-
-
-def identical(images: Pictures) -> bool:
-    """Whether two seeds (seeds, height, width, 3) of one prompt drew the same picture, byte for byte."""
-    return len({picture.tobytes() for picture in images}) < len(images)

@@ -17,7 +17,7 @@ from burnish.measure.pictures import Features, Values
 Kernel = Callable[[Values, Values], Values]
 SWAPS = 2000
 CHUNK = 64  # prompts whose rows of the kernel are in memory at once
-FEWEST_PROMPTS = 8  # 2^8 swaps: fewer cannot show a p-value below 1/128
+FEWEST_PROMPTS = 50  # below, chance alone moves these distances as much as a bad model does
 
 
 def paired_kernel(features: Features, references: Features, kernel: Kernel) -> Values:
@@ -25,7 +25,7 @@ def paired_kernel(features: Features, references: Features, kernel: Kernel) -> V
 
     h(p, q) = k(x_p, x_q) + k(y_p, y_q) - k(x_p, y_q) - k(y_p, x_q), averaged over seeds: Gretton et al., "A
     kernel two-sample test", JMLR 13, 2012, equation 4. Raises SuiteError where shapes differ or there are
-    fewer than eight prompts.
+    fewer than fifty prompts.
     """
     if features.shape != references.shape or features.ndim != 3:
         raise SuiteError(f"features {features.shape} cannot be paired with {references.shape}")

@@ -16,8 +16,8 @@ def kid(features: Features, references: Features) -> tuple[float, float]:
     """(KID, its p-value) of features (prompts, seeds, d), no unit; lower is closer, 0 on average where alike.
 
     Binkowski et al., "Demystifying MMD GANs", ICLR 2018, as a U-statistic over prompts. Rows have norm 1
-    here, so values are far below those of Inception's features: compare within one judge only. Says little
-    below 50 prompts. Raises SuiteError as `paired_kernel` does.
+    here, so values are far below those of Inception's features: compare within one judge only. Raises
+    SuiteError as `paired_kernel` does, below 50 prompts among others.
     """
     terms = paired_kernel(features, references, _cubic)
     return squared_mmd(terms), swap_p_value(terms)

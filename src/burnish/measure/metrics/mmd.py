@@ -5,25 +5,19 @@ from __future__ import annotations
 from functools import partial
 
 import numpy as np
+from scipy.spatial.distance import cdist, pdist
 
 from burnish.measure.metrics.kernels import paired_kernel, squared_mmd, swap_p_value
 from burnish.measure.pictures import Features, Values
 
 
-def _squared_distances(x: Values, y: Values) -> Values:
-    squares = np.square(x).sum(axis=1)[:, None] + np.square(y).sum(axis=1)[None, :] - 2.0 * (x @ y.T)
-    return np.asarray(np.maximum(squares, 0.0))
-
-
 def _gaussian(x: Values, y: Values, width: float) -> Values:
-    return np.asarray(np.exp(-_squared_distances(x, y) / (2.0 * width * width)))
+    return np.asarray(np.exp(-cdist(x, y, "sqeuclidean") / (2.0 * width * width)))
 
 
 def median_width(references: Features) -> float:
     """The median distance between the reference's pictures of different prompts, which sets the kernel."""
-    flat = references.reshape(len(references), -1).astype(np.float64)
-    upper = _squared_distances(flat, flat)[np.triu_indices(len(flat), 1)]
-    return float(np.sqrt(max(np.median(upper) / references.shape[1], 1e-12)))
+    return max(float(np.median(pdist(references[:, 0]))), 1e-6)
 
 
 def mmd(features: Features, references: Features) -> tuple[float, float]:
@@ -31,8 +25,8 @@ def mmd(features: Features, references: Features) -> tuple[float, float]:
 
     CMMD of Jayasumana et al., "Rethinking FID", CVPR 2024, with two differences: the U-statistic over
     prompts, which averages 0 where models are alike (their estimator is biased upwards at small n), and the
-    median distance as the kernel's width (Gretton et al., 2012), since judges differ in scale. Says little
-    below 50 prompts. Raises SuiteError as `paired_kernel` does.
+    median distance as the kernel's width (Gretton et al., 2012), since judges differ in scale. Raises
+    SuiteError as `paired_kernel` does, below 50 prompts among others.
     """
     width = median_width(references)
     terms = paired_kernel(features, references, partial(_gaussian, width=width))

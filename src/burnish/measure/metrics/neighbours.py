@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.spatial.distance import cdist
 
 from burnish.core.errors import SuiteError
 from burnish.measure.pictures import Features, Values
 
 NEAREST = 5
+FEWEST = 100  # pictures
 CHUNK = 256  # rows of distances in memory at once
 
 
@@ -28,16 +30,10 @@ class Neighbours:
     coverage: float
 
 
-def _distances(x: Values, y: Values) -> Values:
-    squares = np.square(x).sum(axis=1)[:, None] + np.square(y).sum(axis=1)[None, :] - 2.0 * (x @ y.T)
-    return np.asarray(np.sqrt(np.maximum(squares, 0.0)))
-
-
 def _radii(x: Values, k: int) -> Values:
     """The distance of each row to its k-th nearest other row."""
     parts = [
-        np.partition(_distances(x[start : start + CHUNK], x), k, axis=1)[:, k]
-        for start in range(0, len(x), CHUNK)
+        np.partition(cdist(x[start : start + CHUNK], x), k, axis=1)[:, k] for start in range(0, len(x), CHUNK)
     ]
     return np.concatenate(parts)
 
@@ -48,22 +44,22 @@ def neighbours(features: Features, references: Features, k: int = NEAREST) -> Ne
     Precision and recall: Kynkäänniemi et al., NeurIPS 2019; density and coverage: Naeem et al., ICML 2020,
     for which two samples of one distribution have coverage 1 - prod_{i<k} (n - 1 - i) / (2n - 1 - i) and
     density 1 on average. Precision and recall are below 1 even then: read them beside those of the reference
-    against itself. Says little below 100 pictures. Raises SuiteError where sizes differ or n <= k.
+    against itself. Raises SuiteError where sizes differ or below 100 pictures.
     """
     if features.shape != references.shape:
         raise SuiteError(
             f"{len(features)} and {len(references)} pictures cannot be compared by their neighbours",
             "Use as many of both",
         )
-    if len(features) <= k:
-        raise SuiteError(f"{len(features)} pictures have no {k} neighbours each", f"Use {20 * k} or more")
+    if len(features) < FEWEST:
+        raise SuiteError(f"{len(features)} pictures are too few for neighbourhoods", f"Use {FEWEST} or more")
     x, y = features.astype(np.float64), references.astype(np.float64)
     own, theirs = _radii(x, k), _radii(y, k)
     inside_theirs = np.zeros(len(x), dtype=np.int64)  # references' neighbourhoods that hold picture i
     recalled, covered = np.zeros(len(y), dtype=np.bool_), np.zeros(len(y), dtype=np.bool_)
     for start in range(0, len(x), CHUNK):
         rows = slice(start, start + CHUNK)
-        distances = _distances(x[rows], y)
+        distances = cdist(x[rows], y)
         inside_theirs[rows] = (distances < theirs).sum(axis=1)
         recalled |= (distances < own[rows, None]).any(axis=0)
         covered |= (distances < theirs).any(axis=0)

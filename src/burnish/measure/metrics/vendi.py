@@ -13,7 +13,7 @@ def vendi(features: Features) -> float:
 
     exp of the entropy of the eigenvalues of the cosine similarities over n (Friedman and Dieng, TMLR 2023),
     found from the d x d matrix, which has the same ones. Higher is more diverse. Grows with n: compare
-    at equal n only. Says little below 50 pictures. Raises SuiteError where there is none.
+    at equal n only. Raises SuiteError where there is none.
     """
     if len(features) == 0:
         raise SuiteError("no pictures have no diversity")
