@@ -82,13 +82,8 @@ def test_the_winner_is_cheaper_and_passed(found: Optimized) -> None:
     assert found.verdict.outcome == "PASS"
     assert (found.verdict.floor, found.verdict.prompts) == ("faithful", 61)
     assert [c.outcome for c in found.verdict.controls] == ["PASS", "FAIL", "FAIL"]
-    assert found.winner.program.calls < reference_plan_calls(found)
-    assert found.winner.latency_s < found.seconds["fp32"].latency_s(Pipeline(found.reference).program)
-
-
-def reference_plan_calls(found: Optimized) -> int:
-    """Calls of the bundle that the winner was compared with."""
-    return Pipeline(found.reference).program.calls
+    assert found.winner.program.calls < Pipeline(found.reference).program.calls
+    assert found.winner.program.passes < Pipeline(found.reference).program.passes
 
 
 def test_the_bundle_is_the_winner(found: Optimized, directory: Path) -> None:
@@ -99,6 +94,8 @@ def test_the_bundle_is_the_winner(found: Optimized, directory: Path) -> None:
     drawn = pipeline.generate(asked(DDPM, 101 * 1000))
     assert np.array_equal(drawn, found.pictures[1][0])
     assert not np.array_equal(found.pictures[0][0], found.pictures[1][0])
+    # Of those that were confirmed it alone was kept, beside one that may have failed after it.
+    assert len(list((found.reference.parent / "confirmed").iterdir())) <= 2
 
 
 def test_trials_tell_what_was_tried(found: Optimized) -> None:

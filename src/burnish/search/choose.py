@@ -35,7 +35,7 @@ class Trial:
     """One plan that was tried, and what came of it where."""
 
     candidate: Candidate
-    stage: str  # "glance", "screen", "selection", "confirmation"
+    stage: str  # one of STAGES, "confirmation", or what a control is
     verdict: Verdict
 
     @property
@@ -83,14 +83,14 @@ def _best_screened(equals: Sequence[Candidate], judged: Callable[..., Verdict]) 
 
     Only that one sees the whole selection: each more would be another chance to be lucky there.
     """
-    ahead: dict[float, Candidate] = {}
+    screened: list[tuple[float, Candidate]] = []
     for found in equals:
         if worst(judged(found, GLANCE).checks) == "FAIL":
             continue
         checks = judged(found, SCREEN).checks
         if not any(check.outcome == "FAIL" or _ahead(check) < 0 for check in checks):
-            ahead.setdefault(_ahead(checks[0]), found)
-    return ahead[max(ahead)] if ahead else None
+            screened.append((_ahead(checks[0]), found))
+    return max(screened, key=lambda each: each[0])[1] if screened else None
 
 
 def _judged(bench: Pipeline, arena: Arena, notes: Path, count: int | None) -> Verdict:

@@ -8,7 +8,6 @@ twenty ends with a plan that is not as good (fixed-sequence testing: Maurer, Hot
 from __future__ import annotations
 
 import json
-import math
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -30,7 +29,7 @@ from burnish.runtime import Pipeline
 from burnish.search.arena import Arena, Report, make_arena
 from burnish.search.candidates import Candidate, candidates, fewer_calls, precisions, worthwhile
 from burnish.search.choose import Trial, chosen
-from burnish.search.costs import GraphSeconds, graph_seconds
+from burnish.search.costs import graph_seconds
 
 LADDER = 4  # plans that are chosen to be confirmed
 CALIBRATION_STEPS = 10  # of the table that the trial int8 graphs are calibrated on
@@ -47,7 +46,6 @@ class Optimized:
     trials: tuple[Trial, ...]
     control: Trial | None  # the reference with as many calls as the winner's time pays for
     pictures: tuple[list[Pictures], list[Pictures]]  # confirmation: reference, winner
-    seconds: dict[Precision, GraphSeconds]
     notes: Path  # what an interrupted search would go on from; to be removed once the bundle is in its place
 
 
@@ -85,20 +83,12 @@ def optimize(
     build(store, plan, scratch / "reference", device=device)
     reference = Pipeline(scratch / "reference", verify=False)
     benches = dict(_benches(store, plan, scratch, suite, device, report))
-    seconds = {precision: graph_seconds(bench) for precision, bench in benches.items()}
-    if max_memory_mib is not None:
-        seconds = _lean(seconds, benches, max_memory_mib)
-    most = max_latency_s if max_latency_s is not None else math.inf
-    plans = [
-        c for c in candidates(store.model, plan, worthwhile(seconds), floor=floor) if c.latency_s <= most
-    ]
-    if not plans:
-        raise NothingPassesError(f"no plan is within {max_latency_s} s a picture", "Raise --max-latency", ())
+    seconds = {p: graph_seconds(bench) for p, bench in _lean(benches, max_memory_mib).items()}
+    plans = _within(candidates(store.model, plan, worthwhile(seconds), floor=floor), max_latency_s)
     arena = partial(make_arena, suite, judge=judge, floor=floor, reference=reference, report=report)
     notes = _notes(store, suite, judge, floor, reference)
     trials: list[Trial] = []
     passing = chosen(plans, benches, arena("selection"), trials, time_limit_s, notes, report)
-    ladder = list(islice(passing, LADDER))
 
     def built(found: Candidate) -> Pipeline:
         report(f"building {found.plan.describe()}", 0.0)
@@ -106,29 +96,28 @@ def optimize(
         build(store, found.plan, place, conditions=conditions_of(suite), device=device)
         return Pipeline(place, verify=False)
 
-    ground = arena("confirmation") if ladder else None  # drawn only where a plan has got so far
-    confirmed = _confirmed(ladder, built, ground, trials) if ground else None
-    if ground is None or confirmed is None:
+    confirmed = _confirmed(list(islice(passing, LADDER)), built, partial(arena, "confirmation"), trials)
+    if confirmed is None:
         shutil.rmtree(notes, ignore_errors=True)
         raise _nothing(trials, floor)
-    trial, pipeline, drawn = confirmed
-    shutil.copytree(pipeline.directory, directory, dirs_exist_ok=True)
+    directory.mkdir(parents=True, exist_ok=True)
+    for part in confirmed.pipeline.directory.iterdir():
+        shutil.move(part, directory)
     return Optimized(
         reference=scratch / "reference",
         suite=suite,
-        winner=trial.candidate,
-        verdict=trial.verdict,
+        winner=confirmed.trial.candidate,
+        verdict=confirmed.trial.verdict,
         trials=tuple(trials),
-        pictures=(ground.pictures, drawn),
-        seconds=seconds,
+        pictures=(confirmed.ground.pictures, confirmed.pictures),
         notes=notes,
-        control=_control(store, plan, trial.candidate, reference, ground),
+        control=_control(store, plan, confirmed.trial.candidate, reference, confirmed.ground),
     )
 
 
 def _notes(store: GraphStore, suite: Suite, judge: Judge, floor: Floor, reference: Pipeline) -> Path:
     """Where a search leaves what it knows of plans, until a bundle is in its place or none passes."""
-    code = source_digest("measure", "measure/metrics", "search")
+    code = source_digest("measure/**/*.py", "search/*.py")
     asked = [suite.model_dump_json(), judge.digest, floor, reference.bundle.identity, code]
     return store.root / "notes" / digest_text(json.dumps(asked))[:24]
 
@@ -151,13 +140,25 @@ def _benches(
         yield precision, Pipeline(directory, verify=False)
 
 
+def _within(plans: list[Candidate], max_latency_s: float | None) -> list[Candidate]:
+    """The plans that take no longer; raises NothingPassesError where none does."""
+    if max_latency_s is None:
+        return plans
+    cheap = [c for c in plans if c.latency_s <= max_latency_s]
+    if not cheap:
+        raise NothingPassesError(f"no plan is within {max_latency_s} s a picture", "Raise --max-latency", ())
+    return cheap
+
+
 def _lean(
-    seconds: dict[Precision, GraphSeconds], benches: Mapping[Precision, Pipeline], max_memory_mib: float
-) -> dict[Precision, GraphSeconds]:
+    benches: Mapping[Precision, Pipeline], max_memory_mib: float | None
+) -> Mapping[Precision, Pipeline]:
     """The precisions whose whole process stays within `max_memory_mib`; raises PlanError where none does.
 
     A table's length costs no memory: graphs run one after the other, on the same buffers.
     """
+    if max_memory_mib is None:
+        return benches
     peaks = {
         precision: measure_cold(bench.directory, first=True).peak_mib for precision, bench in benches.items()
     }
@@ -167,21 +168,41 @@ def _lean(
             f"the leanest bundle ({leanest}) takes {peaks[leanest]:.0f} MiB, not {max_memory_mib:g}",
             "Raise --max-memory",
         )
-    return {precision: seconds[precision] for precision in seconds if peaks[precision] <= max_memory_mib}
+    return {precision: bench for precision, bench in benches.items() if peaks[precision] <= max_memory_mib}
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Confirmed:
+    """A plan that passed, its bundle, and its pictures on the ground where it did."""
+
+    trial: Trial
+    pipeline: Pipeline
+    pictures: list[Pictures]
+    ground: Arena
 
 
 def _confirmed(
-    ladder: Sequence[Candidate], built: Callable[[Candidate], Pipeline], ground: Arena, trials: list[Trial]
-) -> tuple[Trial, Pipeline, list[Pictures]] | None:
-    """The cheapest of `ladder` that passes as all dearer ones do; None where the dearest does not."""
-    best = None
+    ladder: Sequence[Candidate],
+    built: Callable[[Candidate], Pipeline],
+    confirmation: Callable[[], Arena],
+    trials: list[Trial],
+) -> _Confirmed | None:
+    """The cheapest of `ladder` that passes as all dearer ones do; None where the dearest does not.
+
+    One bundle is kept beside the one that is tried: large models are gigabytes each.
+    """
+    if not ladder:
+        return None
+    ground, best = confirmation(), None
     for found in reversed(ladder):
         pipeline = built(found)
         answer, drawn = ground.judged(pipeline)
         trials.append(Trial(candidate=found, stage="confirmation", verdict=answer))
         if answer.outcome != "PASS":
             break
-        best = trials[-1], pipeline, drawn
+        if best is not None:
+            shutil.rmtree(best.pipeline.directory)
+        best = _Confirmed(trial=trials[-1], pipeline=pipeline, pictures=drawn, ground=ground)
     return best
 
 
