@@ -33,7 +33,7 @@ COMPONENTS: dict[Role, tuple[str, ...]] = {
 def _maker() -> str:
     """What makes graphs and pictures, in a few letters: other releases, or other code, make others."""
     versions = [version(name) for name in ("openvino", "nncf", "torch", "diffusers")]
-    code = source_digest("build", "core", "graphs", "program", "runtime")
+    code = source_digest(*(f"{room}/*.py" for room in ("build", "core", "graphs", "program", "runtime")))
     return digest_text("\n".join([*versions, code]))[:8]
 
 

@@ -94,11 +94,14 @@ def digest(path: Path) -> str:
 
 
 @cache
-def source_digest(*rooms: str) -> str:
-    """sha256 over the code of some rooms of Burnish: other code may make other things of the same input."""
+def source_digest(*sources: str) -> str:
+    """sha256 over the code of some rooms or files: other code may make other things of the same input.
+
+    Patterns below the package, "runtime/*.py" for a room.
+    """
     package = Path(__file__).parents[1]
-    sources = sorted(path for room in rooms for path in (package / room).glob("*.py"))
-    return digest_text("\n".join(map(digest, sources)))
+    found = sorted(path for pattern in sources for path in package.glob(pattern))
+    return digest_text("\n".join(map(digest, found)))
 
 
 def digest_text(text: str) -> str:

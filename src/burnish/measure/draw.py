@@ -83,7 +83,7 @@ def draw_part(
     """The pictures of a part of a suite, those kept that an earlier run of the very same drew here."""
     root = cache_directory() / "pictures"
     asked = [suite.model_dump_json(include={part, "seeds"}), pipeline.program.model_dump_json()]
-    code = source_digest("core", "measure", "runtime")
+    code = source_digest("core/*.py", "measure/draw.py", "runtime/*.py")
     keep = root / digest_text(json.dumps([asked, pipeline.bundle.identity, engine(), code]))[:24]
     drawn = draw(pipeline, getattr(suite, part), suite.seeds, keep=keep, progress=progress)
     with suppress(OSError):
