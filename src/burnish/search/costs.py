@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from statistics import median
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from burnish.core.model import ModelCard
+from burnish.core.plan import Precision
 from burnish.core.program import Program
 from burnish.measure.cost import measure_cost
 from burnish.runtime import Pipeline
 
-REPEATS = 5
+TURNS = 7
+REPEATS = 3  # of each graph in a turn
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,8 +32,23 @@ class GraphSeconds:
         return self.other + program.passes * self.denoiser
 
 
-def graph_seconds(pipeline: Pipeline) -> GraphSeconds:
-    """Times the graphs of an open bundle one by one."""
+def graph_seconds(benches: Mapping[Precision, Pipeline]) -> dict[Precision, GraphSeconds]:
+    """Times the graphs of open bundles one by one.
+
+    The bundles take turns, so that other work on the machine slows all of them alike: what they are to each
+    other decides which precision is worth trying.
+    """
+    turns = [{precision: _turn(bench) for precision, bench in benches.items()} for _ in range(TURNS)]
+    return {
+        precision: GraphSeconds(
+            denoiser=median(turn[precision].denoiser for turn in turns),
+            other=median(turn[precision].other for turn in turns),
+        )
+        for precision in benches
+    }
+
+
+def _turn(pipeline: Pipeline) -> GraphSeconds:
     card, graphs = pipeline.bundle.model, pipeline.graphs
     latents = np.zeros((1, *card.latent_shape), dtype=np.float32)
 

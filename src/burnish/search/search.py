@@ -83,7 +83,7 @@ def optimize(
     build(store, plan, scratch / "reference", device=device)
     reference = Pipeline(scratch / "reference", verify=False)
     benches = dict(_benches(store, plan, scratch, suite, device, report))
-    seconds = {p: graph_seconds(bench) for p, bench in _lean(benches, max_memory_mib).items()}
+    seconds = graph_seconds(_lean(benches, max_memory_mib))
     plans = _within(candidates(store.model, plan, worthwhile(seconds), floor=floor), max_latency_s)
     arena = partial(make_arena, suite, judge=judge, floor=floor, reference=reference, report=report)
     notes = _notes(store, suite, judge, floor, reference)
@@ -209,7 +209,8 @@ def _confirmed(
 def _control(
     store: GraphStore, plan: Plan, found: Candidate, reference: Pipeline, arena: Arena
 ) -> Trial | None:
-    same_cost = fewer_calls(store.model, plan, found, graph_seconds(reference))
+    seconds = graph_seconds({plan.precision: reference})[plan.precision]
+    same_cost = fewer_calls(store.model, plan, found, seconds)
     if same_cost is None:
         return None
     program = plan_program(store.model, same_cost.plan)
