@@ -26,7 +26,7 @@ GUIDANCE: dict[Floor, tuple[tuple[float, tuple[float, float]], ...]] = {
     "faithful": SAME_PICTURE,
     "equivalent": (*SAME_PICTURE, (0.6, (0.0, 1.0))),
 }
-SAVES = 0.25  # of a pass: what a less exact precision must save to be tried
+SAVES = 0.3  # of a pass: what a less exact precision must save to be tried
 PRECISIONS: tuple[Precision, ...] = ("int8", "bf16", "fp32")
 
 
@@ -54,7 +54,7 @@ def _refused(plan: Plan, card: ModelCard, device: Device) -> bool:
 
 
 def worthwhile(seconds: Mapping[Precision, GraphSeconds]) -> dict[Precision, GraphSeconds]:
-    """The precisions that are a quarter cheaper a pass than each more exact one: less is not worth the loss.
+    """The precisions that are three tenths cheaper a pass than each more exact one: less is not worth the loss.
 
     What is left differs in cost by more than a measurement's noise, so a search repeats itself.
     """
