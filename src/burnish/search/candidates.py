@@ -54,9 +54,9 @@ def _refused(plan: Plan, card: ModelCard, device: Device) -> bool:
 
 
 def worthwhile(seconds: Mapping[Precision, GraphSeconds]) -> dict[Precision, GraphSeconds]:
-    """The precisions that are three tenths cheaper a pass than each more exact one: less is not worth the loss.
+    """The precisions that are three tenths cheaper a pass than each more exact one.
 
-    What is left differs in cost by more than a measurement's noise, so a search repeats itself.
+    Less is not worth the loss, and within a measurement's noise, which should not choose.
     """
     kept: dict[Precision, GraphSeconds] = {}
     for precision in reversed(PRECISIONS):
