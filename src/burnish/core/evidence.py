@@ -13,11 +13,26 @@ EXIT_CODE: dict[Outcome, int] = {"PASS": 0, "FAIL": 1, "INCONCLUSIVE": 3}
 
 
 class Prompt(Part):
-    """One line of a suite: what is asked of the model, and the slices it belongs to."""
+    """One line of a suite: what is asked of the model, and the slices it belongs to.
+
+    A `variant_of` another prompt (a typo, a translation) is judged by what that one asks for, and all its
+    variants are one observation: they are not independent.
+    """
 
     prompt: str = ""
     class_label: int | None = None
     tags: tuple[str, ...] = ()
+    variant_of: str = ""
+
+    @property
+    def meant(self) -> str:
+        """What the judge compares the picture with."""
+        return self.variant_of or self.prompt
+
+    @property
+    def unit(self) -> str:
+        """What all lines that are not independent of this one share."""
+        return self.meant or str(self.class_label)
 
 
 class Suite(Value):
@@ -59,8 +74,11 @@ class Check(Part):
     metric: str
     unit: str
     interval: Interval
-    bound: float  # the interval's worse end must be on the good side of this
+    bound: float  # for PASS the interval's worse end must be on the good side of this
     direction: Literal["higher", "lower"]
+    tolerated: float | None = (
+        None  # for FAIL its better end must be beyond this; None: the bound
+    )
     why: str
     outcome: Outcome
     prompts_to_decide: int = 0  # for INCONCLUSIVE: about how many prompts would decide
@@ -72,6 +90,8 @@ class Verdict(Value):
     floor: str
     outcome: Outcome
     checks: tuple[Check, ...]
+    slices: tuple[Check, ...] = ()  # one a slice, each of which must pass too
+    watched: tuple[Check, ...] = ()  # what is looked at by name and decides nothing; FAIL is an alarm
     controls: tuple[Check, ...] = ()
     advisory: dict[str, float] = Field(default_factory=dict)
     prompts: int = 0
@@ -110,3 +130,5 @@ class Measurement(Value):
     cold_start_s: float = 0.0  # from the start of a process to its end, one batch of pictures
     first_peak_mib: float = 0.0  # the first time on a machine, when graphs are compiled
     first_start_s: float = 0.0
+    energy_j: float = 0.0  # of one image
+    energy_from: str = ""  # how that is known: a counter of the machine, or an estimate and its assumption

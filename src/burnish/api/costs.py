@@ -1,0 +1,68 @@
+"""What pictures cost on this machine."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+from burnish.api.models import identity, inspect
+from burnish.core.errors import BundleError
+from burnish.core.evidence import Measurement, Prompt
+from burnish.load import resolve
+from burnish.measure.cost import STOCK, measure_cold, measure_cost, measure_in_process
+from burnish.measure.draw import request_for
+from burnish.runtime import Pipeline, Request
+
+
+def measure(bundle: Path, *, batch: int = 1, repeats: int = 3) -> Measurement:
+    """What pictures of a bundle cost here: time in this process, memory and cold start in a fresh one."""
+    pipeline = Pipeline(bundle)
+    request = _probe_request(pipeline, batch)
+    cost = measure_cost(lambda: pipeline.generate(request), repeats)
+    cold, first = (measure_cold(bundle, batch, first=first) for first in (False, True))
+    if identity(bundle) != pipeline.bundle.identity:
+        raise BundleError(f"{bundle} was replaced while it was measured", "Measure it again")
+    return Measurement(
+        bundle=pipeline.bundle.identity,
+        batch=batch,
+        calls=pipeline.program.calls,
+        passes=pipeline.program.passes,
+        latency_s=cost.latency_s / batch,
+        cpu_s=cost.cpu_s / batch,
+        peak_mib=cold.peak_mib,
+        cold_start_s=cold.latency_s,
+        first_peak_mib=first.peak_mib,
+        first_start_s=first.latency_s,
+        disk_mib=_disk_mib(bundle),
+    )
+
+
+def measure_stock(model: str | Path, *, batch: int = 1, num_inference_steps: int = 50) -> Measurement:
+    """The same costs of the stock diffusers pipeline on the model directory, in a fresh process."""
+    path = resolve(model)
+    card = inspect(model)
+    argv = [str(STOCK), str(path), card.family, str(num_inference_steps), str(batch)]
+    whole = measure_in_process([sys.executable, *argv])
+    inner = json.loads(whole.output.strip().splitlines()[-1])
+    return Measurement(
+        bundle=card.digest,
+        batch=batch,
+        calls=num_inference_steps,
+        passes=num_inference_steps * (1 if card.family == "unconditional" else 2),
+        latency_s=inner["latency_s"],
+        cpu_s=inner["cpu_s"],
+        peak_mib=whole.peak_mib,
+        cold_start_s=inner["cold_start_s"],
+        first_peak_mib=whole.peak_mib,
+        first_start_s=inner["cold_start_s"],  # it keeps nothing, so each is as the first
+        disk_mib=_disk_mib(path),
+    )
+
+
+def _probe_request(pipeline: Pipeline, batch: int) -> Request:
+    return request_for(pipeline.bundle.model, [Prompt(prompt="1", class_label=1)], tuple(range(batch)))
+
+
+def _disk_mib(directory: Path) -> float:
+    return sum(p.stat().st_size for p in directory.rglob("*") if p.is_file()) / 2**20
