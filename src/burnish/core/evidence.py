@@ -76,9 +76,7 @@ class Check(Part):
     interval: Interval
     bound: float  # for PASS the interval's worse end must be on the good side of this
     direction: Literal["higher", "lower"]
-    tolerated: float | None = (
-        None  # for FAIL its better end must be beyond this; None: the bound
-    )
+    tolerated: float | None = None  # for FAIL its better end must be beyond this; None: the bound
     why: str
     outcome: Outcome
     prompts_to_decide: int = 0  # for INCONCLUSIVE: about how many prompts would decide
