@@ -40,6 +40,7 @@ bench: setup
 	$(BIN)/python -m benchmarks.stock
 	$(BIN)/python -m benchmarks.parity
 	$(BIN)/python -m benchmarks.unet_call
+	$(BIN)/python -m benchmarks.simulation
 
 # The newest versions that the extras admit, without torch's own accelerator packages.
 lock:

@@ -10,6 +10,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from burnish.api import audit as audit
     from burnish.api import build as build
     from burnish.api import gate as gate
     from burnish.api import generate as generate
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from burnish.api import measure as measure
     from burnish.api import optimize as optimize
 
-__all__ = ["build", "gate", "generate", "inspect", "load", "measure", "optimize"]
+__all__ = ["audit", "build", "gate", "generate", "inspect", "load", "measure", "optimize"]
 
 
 class _Verbs(ModuleType):

@@ -15,10 +15,9 @@ import torch
 from safetensors.numpy import load_file, save_file
 from transformers import CLIPImageProcessor, CLIPModel, CLIPProcessor, CLIPTokenizer
 
-from burnish.api import MODELS
 from burnish.core.errors import ModelError, SuiteError
-from burnish.measure import judge as judge_module
 from burnish.measure.judge import Judge, open_judge
+from burnish.measure.judges import encoder
 from tests.load.damage import Damage, edit, link, remove, write
 
 PROMPTS = ["a red apple", "b", "a very long prompt of many many letters that does not fit"]
@@ -59,7 +58,7 @@ def test_a_judge_is_named_by_all_that_makes_its_features(clip: Path, judge: Judg
 def test_batches_change_nothing(judge: Judge, icons: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
     """Features in batches of five, the last one short, are those of one batch."""
     whole = judge.image_features(icons[:12]), judge.text_features(PROMPTS * 4)
-    monkeypatch.setattr(judge_module, "BATCH", 5)
+    monkeypatch.setattr(encoder, "BATCH", 5)
     assert judge.image_features(icons[:12]) == pytest.approx(whole[0], abs=1e-5)
     assert judge.text_features(PROMPTS * 4) == pytest.approx(whole[1], abs=1e-5)
 
@@ -88,7 +87,8 @@ def test_a_whole_saved_processor_and_shards_open(shards: bool, clip: Path, tmp_p
 
 def test_the_embedded_judge_opens() -> None:
     """The icons judge, kept in float16, passes the checks."""
-    assert open_judge(MODELS / "icons-judge").dimension == 128
+    models = Path(encoder.__file__).parents[2] / "models"
+    assert open_judge(models / "icons-judge").dimension == 128
 
 
 def test_a_link_to_the_directory_and_old_buffers_are_no_fault(
@@ -161,7 +161,8 @@ REFUSED = [
     ("visual_projection.weight", edit("config.json", projection_dim=1 << 40)),
     ("CLIPConfig cannot be made", sub_config("text_config", hidden_size="wide")),
     ("CLIPModel cannot be made", sub_config("vision_config", hidden_act="magic")),
-    ("model_type is 'bert'", edit("config.json", model_type="bert")),
+    ("model_type is 'bert', which is none of clip, siglip", edit("config.json", model_type="bert")),
+    ("model_type is ['clip']", edit("config.json", model_type=["clip"])),
     ("vocab_size 50", sub_config("text_config", vocab_size=50)),
     ("CLIPTokenizer cannot be made", write("tokenizer.json", b'{"model": 1, "added_tokens": []}')),
     (
@@ -170,11 +171,21 @@ REFUSED = [
     ),
     ("neither tokenizer.json", remove("merges.txt")),
     ("neither tokenizer.json", remove("vocab.json")),
-    ("size is 48 pixels", edit("preprocessor_config.json", size=48)),
+    ("pictures of 16 pixels", edit("preprocessor_config.json", crop_size=16)),
+    ("pictures of 224 pixels", edit("preprocessor_config.json", size=256, crop_size=224)),
+    ("crop_size is 48 pixels", edit("preprocessor_config.json", crop_size=48)),
+    ("not square", edit("preprocessor_config.json", do_center_crop=False)),
+    ("do_center_crop is None", edit("preprocessor_config.json", do_center_crop=None)),
+    ("do_resize is False", edit("preprocessor_config.json", do_resize=False)),
+    ("do_normalize is False", edit("preprocessor_config.json", do_normalize=False)),
+    ("rescale_factor is 1", edit("preprocessor_config.json", rescale_factor=1.0)),
+    ("resample is 0", edit("preprocessor_config.json", resample=0)),
+    ("no usable size", edit("preprocessor_config.json", size=1 << 30)),
+    ("no usable size", edit("preprocessor_config.json", size={"height": 32, "width": 64})),
     ("no usable size", edit("preprocessor_config.json", size=None)),
     ("not finite", edit("preprocessor_config.json", image_std=[0, 1, 1])),
     ("not finite", edit("preprocessor_config.json", image_mean=["nan"] * 3)),
-    ("no usable size", edit("preprocessor_config.json", image_mean=[10**400, 0, 0])),
+    ("no usable image_mean", edit("preprocessor_config.json", image_mean=[10**400, 0, 0])),
     ("a text's features cannot be made", sub_config("text_config", eos_token_id=None)),
     ("a text's features cannot be made", edit("tokenizer_config.json", model_input_names=["foo"])),
     ("preprocessor_config.json is missing", remove("preprocessor_config.json")),
@@ -266,7 +277,7 @@ def test_pictures_must_be_uint8(judge: Judge, icons: np.ndarray) -> None:
 def test_importing_the_gate_does_not_import_torch() -> None:
     """torch, transformers and scikit-image are imported by what needs them, when it is called."""
     code = "import sys, burnish.measure.gate; print({'torch', 'transformers', 'skimage'} & {*sys.modules})"
-    source = str(Path(judge_module.__file__).parents[2])
+    source = str(Path(encoder.__file__).parents[3])
     done = subprocess.run(  # noqa: S603 - our own interpreter
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, env={"PYTHONPATH": source}
     )

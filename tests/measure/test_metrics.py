@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from scipy.linalg import sqrtm
-from skimage.metrics import structural_similarity
+from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from burnish.core.errors import SuiteError
 from burnish.measure.metrics.alignment import alignment
 from burnish.measure.metrics.broken import REASONS, broken, reasons
 from burnish.measure.metrics.features import feature_distance
-from burnish.measure.metrics.frechet import frechet, frechet_of_gaussians
+from burnish.measure.metrics.frechet import frechet, frechet_extrapolated, frechet_of_gaussians
 from burnish.measure.metrics.psnr import CAP_DB, psnr
 from burnish.measure.metrics.ssim import ssim
 
@@ -24,6 +24,18 @@ def test_psnr_of_a_uniform_error_is_its_closed_form() -> None:
     lighter = dark + np.array([1, 5, 50], dtype=np.uint8)[:, None, None, None]
     assert psnr(lighter, dark) == pytest.approx(20 * np.log10(255 / np.array([1, 5, 50])))
     assert psnr(dark, lighter) == pytest.approx(psnr(lighter, dark))
+
+
+def test_psnr_is_scikit_images(icons: np.ndarray) -> None:
+    """Below the cap, and for pictures whose errors differ."""
+    noisy = np.stack([grainy(icons[k], 5.0 * (k + 1)) for k in range(4)])
+    expected = [peak_signal_noise_ratio(b, a, data_range=255) for a, b in zip(noisy, icons[:4], strict=True)]
+    assert psnr(noisy, icons[:4]) == pytest.approx(expected)
+
+
+def grainy(picture: np.ndarray, spread: float) -> np.ndarray:
+    """A picture with noise of so many levels."""
+    return np.clip(picture + RNG(1).normal(0, spread, picture.shape), 0, 255).astype(np.uint8)
 
 
 def test_psnr_of_identical_pictures_is_the_cap(icons: np.ndarray) -> None:
@@ -91,6 +103,42 @@ def test_frechet_of_samples_finds_a_shift_and_refuses_small_ones() -> None:
     assert frechet(features, shifted) == pytest.approx(4.0, rel=1e-4)
     with pytest.raises(SuiteError, match="at least 6"):
         frechet(features[:5], features)
+
+
+@pytest.mark.parametrize("d", [16, 24])
+def test_two_samples_of_one_gaussian_extrapolate_to_nothing(d: int) -> None:
+    """At ten pictures a feature the plain distance is far above 0, its extrapolation 0 within chance."""
+    pairs = [RNG(seed).normal(size=(2, 10 * d, d)).astype(np.float32) for seed in range(8)]
+    found = [frechet_extrapolated(x, y) for x, y in pairs]
+    mean = np.mean([f.distance for f in found])
+    error = np.std([f.distance for f in found], ddof=1) / np.sqrt(8)
+    assert abs(mean) < 3.5 * error
+    assert np.mean([frechet(x, y) for x, y in pairs]) > 0.9 > 5 * abs(mean)
+    assert all(f.r_squared > 0.95 and f.error < 0.2 for f in found)
+
+
+def test_an_extrapolated_shift_is_its_square() -> None:
+    """Gaussians with means mu apart are |mu|^2 apart, whatever the number of pictures adds to it."""
+    shift = np.linspace(-0.5, 1.0, 16)
+    pairs = [RNG(seed).normal(size=(2, 400, 16)) for seed in range(8)]
+    found = [frechet_extrapolated(x.astype(np.float32), (y + shift).astype(np.float32)) for x, y in pairs]
+    assert np.mean([f.distance for f in found]) == pytest.approx(np.square(shift).sum(), rel=0.08)
+
+
+def test_an_extrapolation_is_the_same_each_time() -> None:
+    """Its order of pictures has a fixed seed, and of the larger set it takes as many as of the smaller."""
+    x, y = RNG(1).normal(size=(2, 90, 4)).astype(np.float32)
+    assert frechet_extrapolated(x, y) == frechet_extrapolated(x, y)
+    assert frechet_extrapolated(x, y[:40]) != frechet_extrapolated(x, y)
+
+
+def test_too_few_pictures_are_not_extrapolated() -> None:
+    """Below ten pictures a feature, of either set, SuiteError says how many are needed."""
+    x = RNG(0).normal(size=(80, 8)).astype(np.float32)
+    assert np.isfinite(frechet_extrapolated(x, x).distance)
+    for a, b in ((x[:79], x), (x, x[:79])):
+        with pytest.raises(SuiteError, match="Use at least 80 pictures"):
+            frechet_extrapolated(a, b)
 
 
 def _saturated() -> np.ndarray:

@@ -11,11 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from burnish.core.errors import SuiteError
+from burnish.measure.metrics import kernels
+from burnish.measure.metrics import mmd as mmd_module
 from burnish.measure.metrics.broken import repeated
 from burnish.measure.metrics.diversity import diversity
 from burnish.measure.metrics.kernels import paired_kernel, squared_mmd, swap_p_value
 from burnish.measure.metrics.kid import kid
-from burnish.measure.metrics.mmd import mmd
+from burnish.measure.metrics.mmd import median_width, mmd
 from burnish.measure.metrics.neighbours import neighbours
 from burnish.measure.metrics.vendi import vendi
 
@@ -68,6 +70,45 @@ def test_the_kernel_distance_is_the_textbook_sum() -> None:
             if i != j:
                 total += float((x[i, 0] - y[i, 0]) @ (x[j, 0] - y[j, 0]))
     assert found == pytest.approx(total / (70 * 69), rel=1e-5)
+
+
+def test_kid_and_mmd_are_the_sums_of_their_kernels() -> None:
+    """Cubic of the dot product over d, plus 1; Gaussian of the median distance; each pair of prompts once."""
+    x, y = (normal(60, 1, 4, seed=k).astype(np.float64)[:, 0] for k in (5, 6))
+    gaps = [np.linalg.norm(y[i] - y[j]) for i in range(60) for j in range(i)]
+    kernels_of = {
+        kid: lambda a, b: (float(a @ b) / 4 + 1) ** 3,
+        mmd: lambda a, b: math.exp(-float(np.square(a - b).sum()) / (2 * float(np.median(gaps)) ** 2)),
+    }
+    for distance, k in kernels_of.items():
+        terms = [
+            k(x[i], x[j]) + k(y[i], y[j]) - k(x[i], y[j]) - k(y[i], x[j])
+            for i in range(60)
+            for j in range(60)
+            if i != j
+        ]
+        ours = distance(x[:, None].astype(np.float32), y[:, None].astype(np.float32))[0]
+        assert ours == pytest.approx(np.mean(terms), rel=1e-3, abs=1e-7)
+
+
+def test_a_large_suite_takes_no_more_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of more prompts than the bound, kernel distances are those of the first ones."""
+    x, y = dependent(3, prompts=70)
+    first = kid(x[:60], y[:60]), mmd(x[:60], y[:60])
+    monkeypatch.setattr(kernels, "MOST_PROMPTS", 60)
+    monkeypatch.setattr(mmd_module, "MOST_ROWS", 60)
+    assert (kid(x, y), mmd(x, y)) == first
+    assert paired_kernel(x, y, lambda a, b: a @ b.T).shape == (60, 60)
+
+
+def test_the_kernels_width_is_the_median_of_at_most_a_thousand_references() -> None:
+    """What lies beyond them changes nothing, and pictures that are all the same leave a width above 0."""
+    x = normal(1100, 1, 3)
+    distances = np.concatenate([np.linalg.norm(x[:k, 0] - x[k, 0], axis=1) for k in range(1, 1000)])
+    assert median_width(x) == pytest.approx(float(np.median(distances)), rel=1e-5)
+    x[1000:] = 100.0
+    assert median_width(x) == pytest.approx(float(np.median(distances)), rel=1e-5)
+    assert median_width(np.ones((60, 1, 3), dtype=np.float32)) > 0
 
 
 def test_a_model_against_itself_has_no_distance() -> None:

@@ -12,14 +12,15 @@ from burnish.core.evidence import Measurement, Prompt
 from burnish.load import resolve
 from burnish.measure.cost import STOCK, measure_cold, measure_cost, measure_in_process
 from burnish.measure.draw import request_for
+from burnish.measure.energy import energy_meter, estimate
 from burnish.runtime import Pipeline, Request
 
 
 def measure(bundle: Path, *, batch: int = 1, repeats: int = 3) -> Measurement:
-    """What pictures of a bundle cost here: time in this process, memory and cold start in a fresh one."""
+    """What pictures of a bundle cost: seconds and joules in this process, memory and start in fresh ones."""
     pipeline = Pipeline(bundle)
-    request = _probe_request(pipeline, batch)
-    cost = measure_cost(lambda: pipeline.generate(request), repeats)
+    request = probe_request(pipeline, batch)
+    cost = measure_cost(lambda: pipeline.generate(request), repeats, meter=energy_meter())
     cold, first = (measure_cold(bundle, batch, first=first) for first in (False, True))
     if identity(bundle) != pipeline.bundle.identity:
         raise BundleError(f"{bundle} was replaced while it was measured", "Measure it again")
@@ -35,16 +36,22 @@ def measure(bundle: Path, *, batch: int = 1, repeats: int = 3) -> Measurement:
         first_peak_mib=first.peak_mib,
         first_start_s=first.latency_s,
         disk_mib=_disk_mib(bundle),
+        energy_j=cost.energy_j / batch,
+        energy_from=cost.energy_from,
     )
 
 
 def measure_stock(model: str | Path, *, batch: int = 1, num_inference_steps: int = 50) -> Measurement:
-    """The same costs of the stock diffusers pipeline on the model directory, in a fresh process."""
+    """The same costs of the stock diffusers pipeline on the model directory, in a fresh process.
+
+    Joules are always estimated from its CPU-seconds: compare them with other estimates only.
+    """
     path = resolve(model)
     card = inspect(model)
     argv = [str(STOCK), str(path), card.family, str(num_inference_steps), str(batch)]
     whole = measure_in_process([sys.executable, *argv])
     inner = json.loads(whole.output.strip().splitlines()[-1])
+    energy = estimate(inner["cpu_s"])
     return Measurement(
         bundle=card.digest,
         batch=batch,
@@ -57,10 +64,13 @@ def measure_stock(model: str | Path, *, batch: int = 1, num_inference_steps: int
         first_peak_mib=whole.peak_mib,
         first_start_s=inner["cold_start_s"],  # it keeps nothing, so each is as the first
         disk_mib=_disk_mib(path),
+        energy_j=energy.energy_j,
+        energy_from=energy.energy_from,
     )
 
 
-def _probe_request(pipeline: Pipeline, batch: int) -> Request:
+def probe_request(pipeline: Pipeline, batch: int) -> Request:
+    """What a bundle is timed on: one prompt or class, as many seeds as pictures."""
     return request_for(pipeline.bundle.model, [Prompt(prompt="1", class_label=1)], tuple(range(batch)))
 
 

@@ -20,6 +20,7 @@ from burnish.core.files import digest, directory_aside
 from burnish.core.model import Device
 from burnish.core.plan import Floor, Plan
 from burnish.load import probe_device
+from burnish.measure.arena import Eyes
 from burnish.search import Optimized, conditions_of, write_evidence
 from burnish.search import optimize as search_plans
 
@@ -66,7 +67,7 @@ def optimize(
             report=report,
         )
         identities = identity(aside), identity(found.reference)
-        found = replace(found, verdict=signed(found.verdict, *identities, asked, opened))
+        found = replace(found, verdict=signed(found.verdict, *identities, asked, Eyes(opened)))
         report("measuring", 0.3)
         cost = measure(aside)
         _require_within(cost, max_latency_s, max_memory_mib)

@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+from burnish.api.costs import probe_request
 from burnish.api.models import MODELS, is_icons, open_bundle, require_alike
 from burnish.core.errors import SuiteError
-from burnish.core.evidence import Quality, Suite, Verdict
+from burnish.core.evidence import Suite, Verdict
 from burnish.core.files import digest_text
 from burnish.core.model import ModelCard
 from burnish.core.plan import Floor
-from burnish.measure.controls import planted
+from burnish.measure.arena import Arena, Eyes, Report, make_arena
+from burnish.measure.controls import armed, model_controls
+from burnish.measure.cost import Cost, measure_cost
 from burnish.measure.draw import draw_part
-from burnish.measure.gate import require_decidable, verdict
-from burnish.measure.interval import mean_interval
-from burnish.measure.judge import Judge, open_judge
+from burnish.measure.gate import require_decidable
+from burnish.measure.judge import Judge, open_features, open_judge
+from burnish.measure.margin import Margin
 from burnish.measure.pictures import Pictures
-from burnish.measure.scores import score
+from burnish.measure.rival import Rival, rival
+from burnish.measure.scores import Scores
 from burnish.measure.suite import general_suite
 from burnish.runtime import Pipeline
+
+TIMED = 3  # pictures of each bundle
 
 
 def default_suite(card: ModelCard) -> Suite:
@@ -48,92 +55,103 @@ def exam(
     return asked, open_judge(judge) if judge else default_judge(card, floor)
 
 
-def signed(found: Verdict, candidate: str, reference: str, suite: Suite, judge: Judge) -> Verdict:
+def signed(found: Verdict, candidate: str, reference: str, suite: Suite, eyes: Eyes) -> Verdict:
     """The verdict with what it was reached on; both bundles by their identity when they were opened."""
     return found.model_copy(
         update={
             "candidate": candidate,
             "reference": reference,
             "suite": digest_text(suite.model_dump_json()),
-            "judge": judge.digest,
+            "judge": eyes.judge.digest,
+            "features": (eyes.encoder or eyes.judge).digest,
         }
     )
 
 
-def gate(
+@dataclass(frozen=True, kw_only=True)
+class Judged:
+    """A verdict with all that it was reached on."""
+
+    verdict: Verdict
+    arena: Arena
+    candidate: Pipeline
+    pictures: Sequence[Pictures]  # the candidate's
+    scores: Scores  # the candidate's
+    costs: tuple[Cost, Cost]  # of one picture: the reference's, the candidate's
+    rival: Rival | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """Two bundles, opened, and all that one is judged against the other by."""
+
+    reference: Pipeline
+    candidate: Pipeline
+    suite: Suite
+    eyes: Eyes
+    floor: Floor
+    margin: Margin
+    names: tuple[str, str]  # as they were asked for
+
+
+def open_question(
     bundle: Path,
     against: str | Path,
     *,
     floor: Floor = "equivalent",
     suite: Suite | None = None,
     judge: Path | None = None,
-    report: Callable[[str, float], None] = lambda what, fraction: None,
-) -> Verdict:
-    """Whether `bundle` is as good as `against` (a bundle, or a model with its default plan).
-
-    On the confirmation prompts of the suite, with controls. Raises BundleError, ModelError, SuiteError.
-    """
-    candidate = Pipeline(bundle)
-    base = open_bundle(against)
-    require_alike(candidate, base)
-    asked, opened = exam(base.bundle.model, floor, suite, judge, choosing=False)
-    texts = [p.prompt for p in asked.confirmation]
-    reference = drawn(base, asked, "original", report)
-    ours = drawn(candidate, asked, "candidate", report)
-    found = verdict(
-        floor,
-        score(opened, texts, ours, reference),
-        score(opened, texts, reference, reference),
-        planted(opened, texts, reference),
-    )
-    return signed(found, candidate.bundle.identity, base.bundle.identity, asked, opened)
-
-
-def measure_quality(
-    bundle: Path,
-    suite: Suite,
-    *,
-    against: str | Path | None = None,
-    judge: Path | None = None,
-    report: Callable[[str, float], None] = lambda what, fraction: None,
-) -> Quality:
-    """How good a bundle's pictures of a suite's confirmation prompts are, and how near to `against`.
-
-    Without `judge` the icons model's own is asked, which knows icons alone. Raises BundleError, ModelError,
-    SuiteError.
-    """
-    pipeline = Pipeline(bundle)
-    require_decidable(suite, "faithful", choosing=False)
-    base = pipeline if against is None else open_bundle(against)
-    require_alike(pipeline, base)
-    card = pipeline.bundle.model
-    floor: Floor = "equivalent" if card.family == "stable-diffusion" else "faithful"
-    opened = open_judge(judge) if judge else default_judge(card, floor)
-    ours = drawn(pipeline, suite, "bundle", report)
-    reference = ours if against is None else drawn(base, suite, "original", report)
-    found = score(opened, [p.prompt for p in suite.confirmation], ours, reference)
-    metrics = {"broken pictures": found.broken.astype(float)}
-    if card.family == "stable-diffusion":
-        metrics["alignment"] = found.alignment
-    if against is not None:
-        metrics |= {"PSNR": found.psnr, "SSIM": found.ssim, "feature distance": found.distance}
-    return Quality(
-        bundle=pipeline.bundle.identity,
-        against="" if against is None else base.bundle.identity,
-        suite=digest_text(suite.model_dump_json()),
-        judge=opened.digest,
-        metrics={name: mean_interval(values.mean(axis=1)) for name, values in metrics.items()},
-        seeds=len(suite.seeds),
+    features: Path | None = None,
+    margin: Margin | None = None,
+) -> Question:
+    """Everything opened and checked before anything is drawn; raises BundleError, ModelError, SuiteError."""
+    candidate, reference = Pipeline(bundle), open_bundle(against)
+    require_alike(candidate, reference)
+    asked, opened = exam(reference.bundle.model, floor, suite, judge, choosing=False)
+    return Question(
+        reference=reference,
+        candidate=candidate,
+        suite=asked,
+        eyes=Eyes(opened, open_features(features) if features else None),
+        floor=floor,
+        margin=margin or Margin(),
+        names=(str(bundle), str(against)),
     )
 
 
-def drawn(
-    pipeline: Pipeline, suite: Suite, name: str, report: Callable[[str, float], None]
-) -> list[Pictures]:
-    """The pictures of a suite's confirmation prompts."""
-    return draw_part(
-        pipeline,
-        suite,
+def answer(asked: Question, report: Report = lambda what, fraction: None) -> Judged:
+    """The verdict on the confirmation prompts, with every control; raises SuiteError, BundleError, OSError.
+
+    What was drawn before an interrupt is not drawn again.
+    """
+    candidate = asked.candidate
+    arena = armed(
+        make_arena(
+            asked.suite, "confirmation", asked.eyes, asked.floor, asked.reference, report, asked.margin
+        )
+    )
+    pictures = draw_part(
+        candidate,
+        asked.suite,
         "confirmation",
-        progress=lambda done, of: report(f"{name}'s pictures {done}/{of}", done / of),
+        progress=lambda done, of: report(f"candidate's pictures {done}/{of}", done / of),
     )
+    scores = arena.score(pictures)
+    found = arena.verdict(scores, list(model_controls(arena, candidate, report)))
+    report("timing both", 0.9)
+    costs = _cost(asked.reference), _cost(candidate)
+    identities = candidate.bundle.identity, asked.reference.bundle.identity
+    return Judged(
+        verdict=signed(found, *identities, asked.suite, asked.eyes),
+        arena=arena,
+        candidate=candidate,
+        pictures=pictures,
+        scores=scores,
+        costs=costs,
+        rival=rival(arena, costs[1].latency_s / costs[0].latency_s, report),
+    )
+
+
+def _cost(pipeline: Pipeline) -> Cost:
+    request = probe_request(pipeline, 1)
+    return measure_cost(lambda: pipeline.generate(request), TIMED)

@@ -1,44 +1,72 @@
-"""`burnish measure BUNDLE`: what its pictures cost on this machine, and how good those of a suite are."""
+"""`burnish measure BUNDLE`: what its pictures cost on this machine, and how good those of a suite are.
+
+`burnish measure --make-suite OUT --prompts FILE` makes the suite, from the prompts that users type.
+"""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from burnish.cli.console import print_json, print_table, progress
-from burnish.cli.options import JudgeOption, read_suite
+from burnish.cli.console import print_json, print_table, progress, say
+from burnish.cli.options import FeaturesOption, JudgeOption, read_suite
 from burnish.core.bundle import MANIFEST
-from burnish.core.errors import SuiteError
+from burnish.core.errors import BundleError, SuiteError
 from burnish.core.evidence import Measurement, Quality
 from burnish.core.units import show_mib, show_seconds
 
 
 def command(
-    bundle: Annotated[Path, typer.Argument(help="A bundle directory.")],
+    bundle: Annotated[Path | None, typer.Argument(help="A bundle directory.")] = None,
     against: Annotated[
         str | None, typer.Option(help="Also this bundle, or the stock diffusers pipeline of this model.")
     ] = None,
     suite: Annotated[
-        Path | None, typer.Option(help="A suite file: draw its pictures and say how good they are.")
+        str | None,
+        typer.Option(help="A suite, a file or a shipped name: draw its pictures and say how good they are."),
     ] = None,
     judge: JudgeOption = None,
+    features: FeaturesOption = None,
     batch: Annotated[int, typer.Option(min=1, max=64, help="Pictures a call.")] = 1,
+    make_suite: Annotated[
+        Path | None, typer.Option(metavar="OUT", help="Make a suite of --prompts, and measure nothing.")
+    ] = None,
+    prompts: Annotated[
+        Path | None, typer.Option(help="With --make-suite: a text file, a prompt a line; or .csv, .jsonl.")
+    ] = None,
+    seeds: Annotated[int, typer.Option(min=1, max=64, help="With --make-suite: pictures of a prompt.")] = 2,
+    perturb: Annotated[
+        bool, typer.Option(help="With --make-suite: typos, other words and orders of each prompt too.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Measure seconds, CPU-seconds, memory, disk and cold start; with --suite, quality too."""
+    if make_suite is not None or prompts is not None:
+        if make_suite is None or prompts is None or (bundle, against, suite, judge) != (None,) * 4:
+            raise SuiteError(
+                "--make-suite and --prompts make a suite and measure nothing",
+                "Give both, and neither a bundle nor what belongs to one",
+            )
+        print_made(make_suite, prompts, seeds, perturb=perturb, as_json=as_json)
+        return
+    if bundle is None:
+        raise BundleError("no bundle was given", "burnish measure BUNDLE, or --make-suite OUT --prompts FILE")
     from burnish import api
 
     rows: list[tuple[str, Measurement]] = []
     quality: Quality | None = None
     asked = read_suite(suite)
-    if judge is not None and asked is None:
-        raise SuiteError("--judge judges a suite's pictures", "Give --suite too")
+    if (judge or features) is not None and asked is None:
+        raise SuiteError("--judge and --features see a suite's pictures", "Give --suite too")
     with progress() as report:
         if asked is not None:  # first, since it is what may be refused
-            quality = api.measure_quality(bundle, asked, against=against, judge=judge, report=report)
+            quality = api.measure_quality(
+                bundle, asked, against=against, judge=judge, features=features, report=report
+            )
         report("measuring the bundle", 0.3)
         rows.append((str(bundle), api.measure(bundle, batch=batch)))
         if against is not None and (Path(against) / MANIFEST).is_file():
@@ -61,7 +89,16 @@ def print_costs(rows: Sequence[tuple[str, Measurement]]) -> None:
     from rich.table import Table
 
     table = Table(
-        "", "calls", "passes", "s/image", "CPU-s/image", "peak memory", "disk", "cold start", "first start"
+        "",
+        "calls",
+        "passes",
+        "s/image",
+        "CPU-s/image",
+        "peak memory",
+        "disk",
+        "cold start",
+        "first start",
+        "energy",
     )
     for name, m in rows:
         table.add_row(
@@ -74,6 +111,7 @@ def print_costs(rows: Sequence[tuple[str, Measurement]]) -> None:
             show_mib(m.disk_mib),
             show_seconds(m.cold_start_s),
             f"{show_seconds(m.first_start_s)}, {show_mib(m.first_peak_mib)}",
+            f"{m.energy_j:.3g} J, {m.energy_from}" if m.energy_from else "",
         )
     print_table(table)
 
@@ -85,4 +123,30 @@ def print_quality(found: Quality) -> None:
     table = Table("metric", "mean", "90 % interval", "prompts")
     for name, i in found.metrics.items():
         table.add_row(name, f"{i.mean:.4g}", f"{i.low:.4g} to {i.high:.4g}", str(i.n))
+    for name, value in found.advisory.items():
+        if name not in found.metrics:  # of the whole sets of pictures, without an interval
+            table.add_row(name, f"{value:.4g}", "", "")
     print_table(table)
+
+
+def print_made(out: Path, prompts: Path, seeds: int, *, perturb: bool, as_json: bool) -> None:
+    """Writes the suite, says what went into it, and warns where no gate could pass on it."""
+    from burnish.core.suites import require_name, write_suite
+    from burnish.measure.gate import require_decidable
+    from burnish.measure.user_prompts import collect, counts, read_prompts
+
+    require_name(out)  # before the work
+    found = collect(read_prompts(prompts), out.stem, range(seeds), perturb=perturb)
+    write_suite(found.suite, out)
+    bases = tuple(p for p in found.suite.confirmation if not p.variant_of)
+    try:  # a prompt counts once, however many variants it has
+        require_decidable(found.suite.model_copy(update={"confirmation": bases}), "equivalent", choosing=True)
+    except SuiteError as warning:
+        say(f"Warning: no gate can pass on this suite: {warning}")
+    if as_json:
+        print_json({"suite": str(out), **counts(found)})
+        return
+    for name, count in counts(found).items():
+        shown = ", ".join(f"{n} {what}" for what, n in count.items()) if isinstance(count, dict) else count
+        say(f"{name.replace('_', ' ')}: {shown or 'nothing'}")
+    sys.stdout.write(f"{out}\n")

@@ -10,7 +10,7 @@ import typer
 
 from burnish.cli.console import print_json, print_table, progress, say
 from burnish.cli.gate import print_verdict
-from burnish.cli.options import FloorOption, JudgeOption, read_suite
+from burnish.cli.options import FloorOption, JudgeOption, SuiteOption, read_suite
 from burnish.core.bundle import Bundle
 from burnish.core.errors import BundleError, PlanError
 from burnish.core.plan import Plan
@@ -28,7 +28,7 @@ def command(
     max_latency: Annotated[str | None, typer.Option(help='For one picture, as "2s" or "800ms".')] = None,
     max_memory: Annotated[str | None, typer.Option(help='At its peak, as "1GiB" or "400MiB".')] = None,
     time_limit: Annotated[str, typer.Option(help="For trying plans on the selection prompts.")] = "15min",
-    suite: Annotated[Path | None, typer.Option(help="A suite file; default: the model's own.")] = None,
+    suite: SuiteOption = None,
     judge: JudgeOption = None,
     plan: Annotated[Path | None, typer.Option(help="Build this plan (JSON) instead of searching.")] = None,
     stock: Annotated[bool, typer.Option(help="Also measure the stock diffusers pipeline.")] = True,

@@ -32,7 +32,8 @@ class Prompt(Part):
     @property
     def unit(self) -> str:
         """What all lines that are not independent of this one share."""
-        return self.meant or str(self.class_label)
+        alone = self.prompt if self.class_label is None else f"{self.class_label} {self.prompt}"
+        return self.variant_of or alone
 
 
 class Suite(Value):
@@ -98,6 +99,16 @@ class Verdict(Value):
     reference: str = ""  # identity of the bundle that it was compared with
     suite: str = ""  # sha256 of the suite
     judge: str = ""  # sha256 of the judge's weights
+    features: str = ""  # of the encoder's that sees distances; the judge's where it does
+
+
+class Planned(Value):
+    """How many prompts would decide, estimated on a few before the run; each check by its name."""
+
+    floor: str
+    pilot: int  # prompts that it was estimated on
+    needed: dict[str, int]  # for a verdict in 80 % of runs, were the candidate as good as the reference
+    there: dict[str, int]  # confirmation prompts of the suite that count for the check
 
 
 class Quality(Value):
@@ -111,6 +122,7 @@ class Quality(Value):
     suite: str  # sha256 of the suite
     judge: str  # sha256 of the judge's weights
     metrics: dict[str, Interval]
+    advisory: dict[str, float] = Field(default_factory=dict)  # of whole sets of pictures
     seeds: int
 
 

@@ -11,7 +11,7 @@ from dataclasses import asdict
 
 from burnish.core.errors import SuiteError
 from burnish.measure.metrics.diversity import diversity
-from burnish.measure.metrics.frechet import frechet
+from burnish.measure.metrics.frechet import frechet, frechet_extrapolated
 from burnish.measure.metrics.kid import kid
 from burnish.measure.metrics.mmd import mmd
 from burnish.measure.metrics.neighbours import neighbours
@@ -49,4 +49,5 @@ def _of_sets(ours: Features, theirs: Features) -> dict[str, float]:
         shown |= asdict(neighbours(flat, other))
     with suppress(SuiteError):
         shown["Fréchet distance"] = frechet(flat, other)
+        shown["Fréchet distance, extrapolated"] = frechet_extrapolated(flat, other).distance
     return shown

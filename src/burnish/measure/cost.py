@@ -1,4 +1,4 @@
-"""What a run costs: wall seconds, CPU-seconds of all threads, peak memory. Linux and macOS."""
+"""What a run costs: wall seconds, CPU-seconds of all threads, peak memory, joules. Linux and macOS."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 from burnish.core.errors import BurnishError
+from burnish.measure.energy import Energy, Meter, estimate
 from burnish.measure.launch import TO_MIB
 
 LAUNCHER = Path(__file__).with_name("launch.py")
@@ -24,10 +25,12 @@ STATUS = Path("/proc/self/status")
 
 
 class Cost(NamedTuple):
-    """Medians of one call: wall seconds, and CPU-seconds of every thread of this process."""
+    """Medians of one call: wall seconds, CPU-seconds of every thread of this process, and joules."""
 
     latency_s: float
     cpu_s: float
+    energy_j: float
+    energy_from: str
 
 
 class ProcessCost(NamedTuple):
@@ -39,22 +42,33 @@ class ProcessCost(NamedTuple):
     output: str
 
 
-def measure_cost(run: Callable[[], object], repeats: int = 5, warmup: int = 1) -> Cost:
+def measure_cost(
+    run: Callable[[], object], repeats: int = 5, warmup: int = 1, meter: Meter | None = None
+) -> Cost:
     """Calls `run` `warmup` times unmeasured, then `repeats` times; medians, so one hiccup does not count.
 
-    Raises ValueError with no repeat.
+    Joules are `meter`'s, and an estimate from CPU-seconds where there is none or it cannot be read any more.
+    Raises ValueError with no repeat, and BurnishError as `estimate` does.
     """
     if repeats < 1:
         raise ValueError(f"repeats is {repeats}, not 1 or more")
     for _ in range(warmup):
         run()
-    walls, cpus = [], []
+    walls, cpus, joules = [], [], []
     for _ in range(repeats):
+        before = meter.read() if meter else None
         wall, cpu = time.perf_counter(), time.process_time()
         run()
         walls.append(time.perf_counter() - wall)
         cpus.append(time.process_time() - cpu)
-    return Cost(statistics.median(walls), statistics.median(cpus))
+        joules.append(meter.joules(before, meter.read()) if meter else None)
+    cpu_s = statistics.median(cpus)
+    counted = [j for j in joules if j is not None]
+    if meter and len(counted) == repeats:
+        energy = Energy(statistics.median(counted), meter.energy_from)
+    else:
+        energy = estimate(cpu_s)
+    return Cost(statistics.median(walls), cpu_s, *energy)
 
 
 def peak_mib() -> float:

@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Literal
+from typing import Literal, overload
 
 import numpy as np
 
@@ -47,57 +47,113 @@ def _number(prompt: Prompt) -> int:
         ) from None
 
 
+class Drawn(Sequence[Pictures]):
+    """The pictures (seeds, height, width, 3) of each prompt; what lies on disk is read when it is asked for.
+
+    So memory does not grow with the suite. Raises SuiteError where kept pictures are gone.
+    """
+
+    def __init__(self, numbers: Sequence[int], folder: Path | None, held: dict[int, Pictures]) -> None:
+        """`numbers` are those of the prompts, in `held` or as files in `folder`."""
+        self._numbers, self._folder, self._held = numbers, folder, held
+
+    def put(self, k: int, pictures: Pictures) -> None:
+        """Takes the pictures of the k-th prompt, on disk where that is possible."""
+        number = self._numbers[k]
+        if self._folder is None or not _save(_file(self._folder, number), pictures):
+            self._held[number] = pictures
+
+    def missing(self) -> list[int]:
+        """The prompts whose pictures are not there, or damaged."""
+        return [k for k in range(len(self)) if self._find(k) is None]
+
+    def of(self, which: Sequence[int]) -> Drawn:
+        """Those of some prompts, still where they lie."""
+        return Drawn([self._numbers[k] for k in which], self._folder, self._held)
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    @overload
+    def __getitem__(self, k: int) -> Pictures: ...
+    @overload
+    def __getitem__(self, k: slice) -> Drawn: ...
+    def __getitem__(self, k: int | slice) -> Pictures | Drawn:
+        if isinstance(k, slice):
+            return self.of(range(len(self))[k])
+        found = self._find(k)
+        if found is None:
+            raise SuiteError(f"the kept pictures of prompt {self._numbers[k]} are gone", "Run it again")
+        return found
+
+    def _find(self, k: int) -> Pictures | None:
+        number = self._numbers[k]
+        if number in self._held:
+            return self._held[number]
+        return _load(_file(self._folder, number)) if self._folder is not None else None
+
+
 def draw(
     pipeline: Pipeline,
     prompts: Sequence[Prompt],
     seeds: Sequence[int],
     *,
     keep: Path | None = None,
+    batch: int = BATCH,
     progress: Progress | None = None,
-) -> list[Pictures]:
+) -> Drawn:
     """(seeds, height, width, 3) uint8 a prompt. Where `keep` is given, what lies there is not drawn again."""
-    found: dict[int, Pictures] = {}
-    for k in range(len(prompts)):
-        kept = _load(keep / f"{k:05}.npy") if keep is not None else None
-        if kept is not None:
-            found[k] = kept
-    left = [k for k in range(len(prompts)) if k not in found]
-    group = max(1, BATCH // len(seeds))
+    drawn = Drawn(range(len(prompts)), keep, {})
+    left = drawn.missing()
+    done = len(prompts) - len(left)
+    group = max(1, batch // len(seeds))
     for first in range(0, len(left), group):
         part = left[first : first + group]
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", PromptCutWarning)  # a suite may hold long prompts on purpose
             images = pipeline.generate(request_for(pipeline.bundle.model, [prompts[k] for k in part], seeds))
         for k, pictures in zip(part, np.split(images, len(part)), strict=True):
-            found[k] = pictures
-            if keep is not None:
-                _save(keep / f"{k:05}.npy", pictures)
+            drawn.put(k, pictures)
+        done += len(part)
         if progress is not None:
-            progress(len(found) * len(seeds), len(prompts) * len(seeds))
-    return [found[k] for k in range(len(prompts))]
+            progress(done * len(seeds), len(prompts) * len(seeds))
+    return drawn
 
 
 def draw_part(
-    pipeline: Pipeline, suite: Suite, part: Part, progress: Progress | None = None
-) -> list[Pictures]:
+    pipeline: Pipeline,
+    suite: Suite,
+    part: Part,
+    progress: Progress | None = None,
+    *,
+    batch: int = BATCH,
+) -> Drawn:
     """The pictures of a part of a suite, those kept that an earlier run of the very same drew here."""
     root = cache_directory() / "pictures"
     asked = [suite.model_dump_json(include={part, "seeds"}), pipeline.program.model_dump_json()]
+    how = [batch, pipeline.threads]  # sums in another order round otherwise
     code = source_digest("core/*.py", "measure/draw.py", "runtime/*.py")
-    keep = root / digest_text(json.dumps([asked, pipeline.bundle.identity, engine(), code]))[:24]
-    drawn = draw(pipeline, getattr(suite, part), suite.seeds, keep=keep, progress=progress)
+    keep = root / digest_text(json.dumps([asked, how, pipeline.bundle.identity, engine(), code]))[:24]
+    drawn = draw(pipeline, getattr(suite, part), suite.seeds, keep=keep, batch=batch, progress=progress)
     with suppress(OSError):
         keep.touch()  # used last, so that it goes last
     make_room(root, MOST_BYTES)
     return drawn
 
 
-def _save(path: Path, pictures: Pictures) -> None:
-    """Keeps pictures where that is possible; where it is not, they are drawn again the next time."""
+def _file(folder: Path, k: int) -> Path:
+    return folder / f"{k:05}.npy"
+
+
+def _save(path: Path, pictures: Pictures) -> bool:
+    """Whether pictures could be kept; where not, they stay in memory and are drawn again the next time."""
     data = io.BytesIO()
     np.save(data, pictures)
-    with suppress(OSError):
+    try:
         write_bytes(path, data.getvalue())
+    except OSError:
+        return False
+    return True
 
 
 def _load(path: Path) -> Pictures | None:

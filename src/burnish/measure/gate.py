@@ -12,24 +12,56 @@ same prompts, in an order that keeps it so (see `burnish.search.search`).
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 import numpy as np
 
 from burnish.core.errors import SuiteError
-from burnish.core.evidence import Check, Interval, Outcome, Suite, Verdict
+from burnish.core.evidence import Check, Interval, Outcome, Prompt, Suite, Verdict
 from burnish.core.plan import Floor
 from burnish.measure.advisory import advisory
-from burnish.measure.controls import Control
-from burnish.measure.interval import mean_interval, prompts_to_decide, prompts_to_decide_rate, rate_interval
-from burnish.measure.pictures import Values
-from burnish.measure.rules import FAITHFUL, Direction, Rule
+from burnish.measure.checks import (
+    BROKEN_BOUND,
+    BROKEN_TOLERATED,
+    broken_check,
+    decide,
+    group_checks,
+    mean_check,
+    slice_checks,
+    worst,
+)
+from burnish.measure.interval import prompts_to_decide_rate, rate_interval
+from burnish.measure.margin import Margin, allowed
+from burnish.measure.pictures import Features, Indices, Values
+from burnish.measure.rules import FAITHFUL, Rule
 from burnish.measure.scores import Scores
+from burnish.measure.units import by_unit, number_units
+from burnish.measure.watched import watched
 
-SEED_FRACTION = 0.25
-NEWLY_BROKEN = "newly broken prompts"
-BROKEN_BOUND = 0.05
-RANK: dict[Outcome, int] = {"PASS": 0, "INCONCLUSIVE": 1, "FAIL": 2}
+FEWEST_TO_GROUP = 60  # units: two halves of thirty
+SLICE_FACTOR = 2.0  # a slice may lose twice what the whole may: fewer prompts speak for it
+
+
+class Paired(NamedTuple):
+    """A rule, what each prompt says of it (prompts,), and how much each moves the rule's own bound."""
+
+    rule: Rule
+    values: Values
+    influence: Values
+
+
+@dataclass(frozen=True, kw_only=True)
+class Control:
+    """Scores of a control's pictures against the reference's, and what the gate must say of them.
+
+    `which` are the numbers of the prompts that were drawn for it; None is all of the suite's.
+    """
+
+    name: str
+    scores: Scores
+    expected: Outcome
+    which: Indices | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,8 +69,19 @@ class Limits:
     """What the gate allows; the defaults are explained where they are used."""
 
     faithful: tuple[Rule, ...] = FAITHFUL
-    seed_fraction: float = SEED_FRACTION
+    margin: Margin = field(default_factory=Margin)
+    halved: Scores | None = None  # the reference with half of its calls, where the margin is made of that
+    slice_factor: float = SLICE_FACTOR
     broken: float = BROKEN_BOUND
+    tolerated: float = BROKEN_TOLERATED
+
+    def of(self, which: Indices) -> Limits:
+        """The same on some of the prompts."""
+        return self if self.halved is None else replace(self, halved=self.halved.of(which))
+
+    def first(self, count: int) -> Limits:
+        """The same on the first prompts."""
+        return self.of(np.arange(count))
 
 
 def verdict(
@@ -47,37 +90,82 @@ def verdict(
     reference: Scores,
     controls: Sequence[Control] = (),
     limits: Limits | None = None,
+    prompts: Sequence[Prompt] = (),
 ) -> Verdict:
     """What follows from a candidate's scores and its reference's own, on the same prompts and seeds.
 
-    The reference against itself is always the first control and must PASS; `controls` must hold a planted
-    damage that FAILs. Where a control does not come out as it must, the verdict is INCONCLUSIVE whatever the
-    checks say, and the control's `why` says so. `advisory` holds means that decide nothing. Raises SuiteError
-    where shapes differ, there is one prompt only, or `equivalent` is asked with fewer than two seeds.
+    `prompts` say which are variants of one another and which slices they belong to; without them each prompt
+    stands alone in none. The reference against itself is always the first control and must PASS; `controls`
+    must hold a planted damage that FAILs. Where a control does not come out as it must, the verdict is
+    INCONCLUSIVE whatever the checks say, and the control's `why` says so. `advisory` and `watched` decide
+    nothing. Raises SuiteError where shapes differ, there is one prompt only, or the margin cannot be had.
     """
     if candidate.shape != reference.shape:
         raise SuiteError(f"the candidate has {candidate.shape} scores, the reference {reference.shape}")
     bounds = limits or Limits()
-    found = FLOORS[floor](candidate, reference, bounds)
+    lines = prompts or _alone(len(candidate.psnr))
+    checks, slices = judge(floor, candidate, reference, bounds, lines)
     own = Control(name="the reference against itself", scores=reference, expected="PASS")
-    tried = tuple(
-        _control_check(control, FLOORS[floor](control.scores, reference, bounds))
-        for control in (own, *controls)
-    )
+    tried = []
+    for control in (own, *controls):
+        which = control.which if control.which is not None else np.arange(len(lines))
+        part = [lines[k] for k in which]
+        found, parts = judge(floor, control.scores, reference.of(which), bounds.of(which), part)
+        # Where a control was drawn on some of the prompts, slices are too few to say anything.
+        tried.append(_control_check(control, [*found, *(parts if control.which is None else ())]))
     missing = () if any(c.expected == "FAIL" for c in controls) else (NO_DAMAGE,)
     sound = not missing and all(
         check.outcome == control.expected for check, control in zip(tried, (own, *controls), strict=True)
     )
-    prompts, seeds = candidate.shape
     return Verdict(
         floor=floor,
-        outcome=worst(found) if sound else "INCONCLUSIVE",
-        checks=found,
-        controls=tried + missing,
+        outcome=worst([*checks, *slices]) if sound else "INCONCLUSIVE",
+        checks=checks,
+        slices=slices,
+        watched=watched(candidate, reference, number_units([p.unit for p in lines])),
+        controls=(*tried, *missing),
         advisory=advisory(candidate, reference),
-        prompts=prompts,
-        seeds=seeds,
+        prompts=candidate.shape[0],
+        seeds=candidate.shape[1],
     )
+
+
+def judge(
+    floor: Floor, candidate: Scores, reference: Scores, limits: Limits, prompts: Sequence[Prompt]
+) -> tuple[tuple[Check, ...], tuple[Check, ...]]:
+    """The floor's checks, and its first rule on every slice; without `prompts` each stands alone in none."""
+    prompts = prompts or _alone(len(candidate.psnr))
+    units = number_units([p.unit for p in prompts])
+    rules = FLOORS[floor](candidate, reference, limits)
+    means = [mean_check(rule, by_unit(values + moved, units)) for rule, values, moved in rules]
+    rare = broken_check(candidate, reference, units, limits.broken, limits.tolerated)
+    rule, values, _ = rules[0]  # the bound is the whole suite's: a slice's prompts move it hardly
+    return (*means, rare), slice_checks(rule, values, prompts, limits.slice_factor)
+
+
+def discovered_checks(
+    floor: Floor,
+    candidate: Scores,
+    reference: Scores,
+    limits: Limits,
+    prompts: Sequence[Prompt],
+    read: Callable[[Sequence[str]], Features],
+) -> tuple[Check, ...]:
+    """Groups of like prompts that lost, found on half of the units and asked about on the other; to watch.
+
+    `read` gives features of texts. Nothing where prompts have no text, or are too few to be grouped.
+    """
+    names = list(dict.fromkeys(p.unit for p in prompts))
+    texts = {p.unit: p.meant for p in prompts}
+    if len(names) < FEWEST_TO_GROUP or not all(texts.values()):
+        return ()
+    rule, values, _ = FLOORS[floor](candidate, reference, limits)[0]
+    each = by_unit(values, number_units([p.unit for p in prompts]))
+    return group_checks(rule, each, [texts[name] for name in names], read, limits.slice_factor)
+
+
+def _alone(count: int) -> tuple[Prompt, ...]:
+    return tuple(Prompt(prompt=str(k)) for k in range(count))
 
 
 def require_decidable(suite: Suite, floor: Floor, *, choosing: bool) -> None:
@@ -91,7 +179,7 @@ def require_decidable(suite: Suite, floor: Floor, *, choosing: bool) -> None:
         raise SuiteError(f"{len(suite.confirmation)} confirmation prompts have no interval", "Use 59 or more")
     if not choosing:
         return
-    prompts = len(suite.confirmation)
+    prompts = len({p.unit for p in suite.confirmation})
     if decide(rate_interval(0, prompts), BROKEN_BOUND, "lower") != "PASS":
         needed = prompts_to_decide_rate(0, prompts, BROKEN_BOUND)
         raise SuiteError(
@@ -102,118 +190,28 @@ def require_decidable(suite: Suite, floor: Floor, *, choosing: bool) -> None:
         raise SuiteError(f"{len(suite.selection)} selection prompts choose no plan", "Use two or more")
 
 
-def worst(checks: Sequence[Check]) -> Outcome:
-    """FAIL before INCONCLUSIVE before PASS."""
-    return max((check.outcome for check in checks), key=RANK.__getitem__)
-
-
-def decide(interval: Interval, bound: float, direction: Direction) -> Outcome:
-    """Which side of its bound an interval is on; touching the bound from the good side is good."""
-    low, high = interval.low - bound, interval.high - bound
-    worse, better = (low, high) if direction == "higher" else (-high, -low)
-    return "PASS" if worse >= 0 else "FAIL" if better < 0 else "INCONCLUSIVE"
-
-
-def mean_check(rule: Rule, per_prompt: Values) -> Check:
-    """One rule on values (prompts,), seeds averaged already: their mean against the rule's bound."""
-    interval = mean_interval(per_prompt)
-    outcome = decide(interval, rule.bound, rule.direction)
-    needed = prompts_to_decide(interval.mean, float(per_prompt.std(ddof=1)), rule.bound, interval.n)
-    return Check(
-        metric=rule.label,
-        unit=rule.unit,
-        interval=interval,
-        bound=rule.bound,
-        direction=rule.direction,
-        why=rule.why,
-        outcome=outcome,
-        prompts_to_decide=needed if outcome == "INCONCLUSIVE" else 0,
-    )
-
-
-def broken_check(candidate: Scores, reference: Scores, bound: float = BROKEN_BOUND) -> Check:
-    """Prompts with a picture that is broken in the candidate and whole in the reference, of all that can be.
-
-    A prompt counts once however many of its seeds break: pictures of one prompt are not independent, and a
-    share of pictures would claim more than was seen. The bound is not zero because no finite suite shows
-    zero: 0 of 59 prompts is "below 5 %", 0 of 299 "below 1 %".
-    """
-    whole = ~reference.broken
-    events = int((candidate.broken & whole).any(axis=1).sum())
-    n = int(whole.any(axis=1).sum())
-    if n == 0:
-        raise SuiteError(
-            "every picture of the reference is broken", "Look at the model before compressing it"
-        )
-    interval = rate_interval(events, n)
-    outcome = decide(interval, bound, "lower")
-    needed = prompts_to_decide_rate(events, n, bound) if outcome == "INCONCLUSIVE" else 0
-    return Check(
-        metric=NEWLY_BROKEN,
-        unit="share",
-        interval=interval,
-        bound=bound,
-        direction="lower",
-        why=f"rare disasters hide in means: fewer than {100 * bound:g} % of prompts may have a picture that "
-        "is blank, saturated, noise or the same from two seeds where the reference's is not",
-        outcome=outcome,
-        prompts_to_decide=needed,
-    )
-
-
-def seed_spread(alignment: Values) -> float:
-    """Standard deviation between seeds within a prompt, pooled over prompts, of values (prompts, seeds).
-
-    Raises SuiteError with fewer than two seeds.
-    """
-    if alignment.shape[1] < 2:
-        raise SuiteError("one seed a prompt does not show what a new seed changes", "Use two seeds or more")
-    return float(np.sqrt(alignment.var(axis=1, ddof=1).mean()))
-
-
-def _spread_influence(alignment: Values) -> Values:
-    """How much each prompt moves `seed_spread` (delta method), shape (prompts,), with mean 0.
-
-    Added to the differences, it leaves their mean and widens their interval by what is not known of a margin
-    that the same prompts estimate. Without it a candidate nearly identical to the reference but just beyond
-    the margin would pass half of the time instead of one time in twenty.
-    """
-    variance = alignment.var(axis=1, ddof=1)
-    spread = np.sqrt(variance.mean())
-    return np.asarray((variance - variance.mean()) / (2 * spread) if spread > 0 else 0 * variance)
-
-
-def _equivalent(candidate: Scores, reference: Scores, limits: Limits) -> tuple[Check, ...]:
-    """As good, maybe another picture.
-
-    The margin is a quarter of what a new seed changes: whoever draws again accepts four times that without
-    noticing, and a unit taken from the reference itself needs no calibration when the judge changes.
-    """
-    spread = seed_spread(reference.alignment)
+def _equivalent(candidate: Scores, reference: Scores, limits: Limits) -> list[Paired]:
+    """As good, maybe another picture: what the judge sees of the prompt in it."""
+    may = allowed(limits.margin, reference, limits.halved)
     change = (candidate.alignment - reference.alignment).mean(axis=1)
-    margin_error = limits.seed_fraction * _spread_influence(reference.alignment)
     rule = Rule(
         metric="alignment",
         label="alignment difference",
         unit="points",
-        bound=-limits.seed_fraction * spread,
+        bound=may.bound,
         direction="higher",
-        why=f"the mean loss may be at most {limits.seed_fraction:g} of the {spread:.3g} points by which the "
-        "reference's own pictures of one prompt differ from seed to seed",
+        why=may.why,
     )
-    return (
-        mean_check(rule, change + margin_error),
-        broken_check(candidate, reference, limits.broken),
-    )
+    return [Paired(rule, change, may.influence)]
 
 
-def _faithful(candidate: Scores, reference: Scores, limits: Limits) -> tuple[Check, ...]:
+def _faithful(candidate: Scores, reference: Scores, limits: Limits) -> list[Paired]:
     """The same picture."""
-    same = tuple(mean_check(rule, getattr(candidate, rule.metric).mean(axis=1)) for rule in limits.faithful)
-    return (*same, broken_check(candidate, reference, limits.broken))
+    still = np.zeros(len(candidate.psnr))
+    return [Paired(rule, getattr(candidate, rule.metric).mean(axis=1), still) for rule in limits.faithful]
 
 
-FLOORS: dict[Floor, Callable[[Scores, Scores, Limits], tuple[Check, ...]]] = {
+FLOORS: dict[Floor, Callable[[Scores, Scores, Limits], list[Paired]]] = {
     "equivalent": _equivalent,
     "faithful": _faithful,
 }

@@ -11,6 +11,7 @@ Pictures = NDArray[np.uint8]  # (n, height, width, 3)
 Values = NDArray[np.float64]
 Features = NDArray[np.float32]  # (n, dimension), rows of norm 1
 Flags = NDArray[np.bool_]
+Indices = NDArray[np.int64]
 
 
 def check_pictures(images: Pictures) -> Pictures:

@@ -5,17 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from itertools import islice, zip_longest
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from burnish.core.errors import SuiteError
-from burnish.measure.judge import Judge
+from burnish.measure.judge import Encoder, Judge
 from burnish.measure.metrics.alignment import alignment
 from burnish.measure.metrics.broken import broken, repeated
+from burnish.measure.metrics.colour import mean_colour
+from burnish.measure.metrics.contrast import contrast_drift
+from burnish.measure.metrics.detail import detail_drift
 from burnish.measure.metrics.features import feature_distance
+from burnish.measure.metrics.named import named
 from burnish.measure.metrics.psnr import psnr
 from burnish.measure.metrics.ssim import ssim
-from burnish.measure.pictures import Features, Flags, Pictures, Values
+from burnish.measure.pictures import Features, Flags, Indices, Pictures, Values
 
 CHUNK = 16  # prompts whose pictures are in memory at once
 
@@ -24,8 +29,10 @@ CHUNK = 16  # prompts whose pictures are in memory at once
 class Scores:
     """Metrics of one model's pictures against its reference's, each (prompts, seeds); see `metrics`.
 
-    `features` (prompts, seeds, d) are the judge's, for distances between distributions; None leaves those
-    out. Raises SuiteError where shapes differ, there is no picture, or a number is not finite.
+    `features` (prompts, seeds, d) are for distances between sets; `colour` (prompts, seeds, 3) are the
+    pictures' own mean colours, `named` whether the judge names them right among all prompts of the suite.
+    None leaves out what is made of them. Raises SuiteError where shapes differ, there is no picture, or a
+    number is not finite.
     """
 
     psnr: Values
@@ -34,6 +41,10 @@ class Scores:
     alignment: Values
     broken: Flags
     features: Features | None = None
+    colour: Values | None = None
+    contrast: Values | None = None
+    detail: Values | None = None
+    named: Flags | None = None
 
     def __post_init__(self) -> None:
         shape = self.psnr.shape
@@ -54,40 +65,58 @@ class Scores:
         prompts, seeds = self.psnr.shape
         return prompts, seeds
 
+    def of(self, which: Indices) -> Scores:
+        """Those of some prompts, by their numbers."""
+        parts = {f.name: getattr(self, f.name) for f in fields(self)}
+        some: dict[str, Any] = {name: None if part is None else part[which] for name, part in parts.items()}
+        return Scores(**some)
+
     def first(self, count: int | None) -> Scores:
         """Those of the first `count` prompts; None is all of them."""
-        return Scores(
-            psnr=self.psnr[:count],
-            ssim=self.ssim[:count],
-            distance=self.distance[:count],
-            alignment=self.alignment[:count],
-            broken=self.broken[:count],
-            features=None if self.features is None else self.features[:count],
-        )
+        return self.of(np.arange(len(self.psnr))[:count])
 
 
 def score(
-    judge: Judge, prompts: Sequence[str], images: Iterable[Pictures], references: Iterable[Pictures]
+    judge: Judge,
+    prompts: Sequence[str],
+    images: Iterable[Pictures],
+    references: Iterable[Pictures],
+    encoder: Encoder | None = None,
 ) -> Scores:
     """Scores of `images` against `references`, which come one prompt at a time: (seeds, h, w, 3) uint8.
 
-    An array (prompts, seeds, h, w, 3), a list or a generator will do; sixteen prompts' pictures are held at
-    once, and of the others only their scores. `score(judge, prompts, r, r)` are the reference's own. Raises
-    SuiteError where the numbers of prompts, seeds or pixels differ.
+    `encoder` sees distances and sets; without it the judge does. An array (prompts, seeds, h, w, 3), a list
+    or a generator will do; sixteen prompts' pictures are held at once, and of the others only their scores.
+    `score(judge, prompts, r, r)` are the reference's own. Raises SuiteError where the numbers of prompts,
+    seeds or pixels differ.
     """
     parts: list[Scores] = []
     given = iter(prompts)
+    captions = list(dict.fromkeys(prompts))
+    texts = _Captions(captions, judge.text_features(captions))
     for chunk in _chunks(_pairs(images, references)):
         names = list(islice(given, len(chunk)))
         if len(names) < len(chunk):
             raise SuiteError(f"there are pictures for more than the {len(prompts)} prompts")
-        parts.append(_score_chunk(judge, names, *map(np.stack, zip(*chunk, strict=True))))
+        parts.append(_score_chunk(judge, encoder, texts, names, *map(np.stack, zip(*chunk, strict=True))))
     if not parts or next(given, None) is not None:
         raise SuiteError(f"there are not pictures for all of the {len(prompts)} prompts")
-    together = {
-        field.name: np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(Scores)
-    }
-    return Scores(**together)
+    return Scores(**{field.name: _together(parts, field.name) for field in fields(Scores)})
+
+
+class _Captions(NamedTuple):
+    """The distinct captions of a suite and the judge's features of them."""
+
+    names: list[str]
+    features: Features
+
+    def rows(self, prompts: Sequence[str]) -> Indices:
+        return np.array([self.names.index(p) for p in prompts], dtype=np.int64)
+
+
+def _together(parts: Sequence[Scores], name: str) -> Any:
+    values = [getattr(part, name) for part in parts]
+    return None if values[0] is None else np.concatenate(values)
 
 
 def _pairs(images: Iterable[Pictures], references: Iterable[Pictures]) -> Iterator[tuple[Pictures, Pictures]]:
@@ -106,19 +135,32 @@ def _chunks(pairs: Iterator[tuple[Pictures, Pictures]]) -> Iterator[list[tuple[P
         yield chunk
 
 
-def _score_chunk(judge: Judge, prompts: list[str], images: Pictures, references: Pictures) -> Scores:
+def _score_chunk(
+    judge: Judge,
+    encoder: Encoder | None,
+    captions: _Captions,
+    prompts: list[str],
+    images: Pictures,
+    references: Pictures,
+) -> Scores:
     """One chunk: both stacks are (prompts, seeds, h, w, 3)."""
     shape = images.shape[:2]
     ours = images.reshape(-1, *images.shape[2:])
     theirs = references.reshape(-1, *references.shape[2:])
-    features = judge.image_features(ours)
+    seen = judge.image_features(ours)
+    features = encoder.image_features(ours) if encoder else seen
     same = np.array([[repeated(seeds)] for seeds in images])
-    text = np.repeat(judge.text_features(prompts), shape[1], axis=0)
+    which = np.repeat(captions.rows(prompts), shape[1])
+    several = len(captions.names) > 1
     return Scores(
         psnr=psnr(ours, theirs).reshape(shape),
         ssim=ssim(ours, theirs).reshape(shape),
-        distance=feature_distance(features, judge.image_features(theirs)).reshape(shape),
-        alignment=alignment(features, text).reshape(shape),
+        distance=feature_distance(features, (encoder or judge).image_features(theirs)).reshape(shape),
+        alignment=alignment(seen, captions.features[which]).reshape(shape),
         broken=broken(ours).any(axis=1).reshape(shape) | same,
         features=features.reshape(*shape, -1),
+        colour=mean_colour(ours).reshape(*shape, 3),
+        contrast=contrast_drift(ours, theirs).reshape(shape),
+        detail=detail_drift(ours, theirs).reshape(shape),
+        named=named(seen, captions.features, which).reshape(shape) if several else None,
     )

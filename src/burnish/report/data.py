@@ -13,7 +13,7 @@ from burnish.report.picture import Picture
 
 @dataclass(frozen=True, kw_only=True)
 class Side:
-    """One of the two compared: what it is called, how it draws, what that costs."""
+    """One of the two compared: what it is called, how it draws, what that costs (0: not measured)."""
 
     name: str
     plan: Plan
@@ -21,15 +21,22 @@ class Side:
 
 
 class Row(NamedTuple):
-    """One prompt drawn by both with the same seed; pictures are uint8 (height, width, 3)."""
+    """One prompt drawn by both with the same seed; pictures are uint8 (height, width, 3).
+
+    `note` says what is wrong with the pair, "alignment −7.2 points"; "" where nothing is to be said.
+    """
 
     prompt: str
     original: Picture
     optimized: Picture
+    note: str = ""
 
 
 class Candidate(NamedTuple):
-    """One plan that the search tried: what it is, denoiser passes and seconds an image, what came of it."""
+    """One plan that the search tried: what it is, denoiser passes and seconds an image, what came of it.
+
+    `outcome` is an outcome, or says where it came: "confirmation: PASS".
+    """
 
     description: str
     passes: int
@@ -39,12 +46,19 @@ class Candidate(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class ReportData:
-    """Everything a page shows. `provenance` is name -> text: digests, versions, machine, date."""
+    """Everything a page shows.
+
+    Of `rows` the first twelve are shown; `worst` are pairs in order, the worst first, of which twenty are.
+    `method` is plain sentences, a paragraph each. `provenance` is name -> text: digests, versions, machine,
+    date.
+    """
 
     title: str
     original: Side
     optimized: Side
     verdict: Verdict
     rows: Sequence[Row] = ()
+    worst: Sequence[Row] = ()
     candidates: Sequence[Candidate] = ()
+    method: Sequence[str] = ()
     provenance: dict[str, str] = field(default_factory=dict)

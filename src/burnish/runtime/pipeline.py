@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from burnish.core.bundle import Bundle, Role
-from burnish.core.errors import BundleError, NotFiniteError
+from burnish.core.errors import BundleError, NotFiniteError, RequestError
 from burnish.core.files import digest, read_text
 from burnish.core.noise import noise
 from burnish.core.program import Program
@@ -52,6 +52,7 @@ class Pipeline:
     ) -> None:
         """Opens and checks a bundle; `observe` is shown the inputs of every denoiser call."""
         self.directory = Path(directory)
+        self.threads = threads
         self.bundle: Bundle = open_manifest(self.directory, verify=verify)
         self.program = Program.read(self.directory / self.bundle.program)
         self._observe = observe
@@ -133,6 +134,25 @@ class Pipeline:
             if step.images is not None:
                 return step.images
         raise BundleError("the program made no picture", "Build the bundle again")
+
+    def first_outputs(self, request: Request) -> tuple[Array, Array]:
+        """What the first denoiser call gives (n, c, h, w), unconditional and conditional, before guidance.
+
+        Their difference is what the text or the class asks for. Raises RequestError as `steps` does, and
+        where the model knows no unconditional pass.
+        """
+        request.check(self.bundle)
+        program, start, _ = self._begin(request)
+        self._prepare(request.count, start.shape[1:])
+        passes = self._condition(request)
+        if "uncond" not in passes:
+            raise RequestError(f"{self.bundle.model.name} knows no unconditional pass", "Take another model")
+        timesteps = np.array(program.timesteps, dtype=np.float32)
+        times = self._run("time_proj", (program.calls, *self._shape_of("time_proj")), timestep=timesteps)
+        scaled = (program.input_scale[0] * (program.rows[0].start * start)).astype(np.float32)
+        return self._denoise(scaled, times[0], passes["uncond"]), self._denoise(
+            scaled, times[0], passes["cond"]
+        )
 
     def _prepare(self, count: int, latents: Shape) -> None:
         """Compiles the denoiser before the other graphs: what its compilation lets go, theirs takes up."""

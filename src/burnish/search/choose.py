@@ -18,10 +18,10 @@ from burnish.core.errors import BundleError
 from burnish.core.evidence import Check, Outcome, Verdict
 from burnish.core.files import digest_text
 from burnish.core.plan import Precision
-from burnish.measure.gate import NEWLY_BROKEN, worst
+from burnish.measure.arena import Arena, Report
+from burnish.measure.checks import NEWLY_BROKEN, worst
 from burnish.runtime import Pipeline
 from burnish.runtime.compiled import engine
-from burnish.search.arena import Arena, Report
 from burnish.search.candidates import Candidate
 
 GLANCE = 4  # prompts on which a plan must not fail outright

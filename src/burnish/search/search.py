@@ -22,11 +22,13 @@ from burnish.core.evidence import Suite, Verdict
 from burnish.core.files import digest_text, source_digest
 from burnish.core.model import Device
 from burnish.core.plan import Floor, Plan, Precision
+from burnish.measure.arena import Arena, Eyes, Report, make_arena
+from burnish.measure.controls import armed
 from burnish.measure.cost import measure_cold
+from burnish.measure.draw import Part
 from burnish.measure.judge import Judge
 from burnish.measure.pictures import Pictures
 from burnish.runtime import Pipeline
-from burnish.search.arena import Arena, Report, make_arena
 from burnish.search.candidates import Candidate, candidates, fewer_calls, precisions, worthwhile
 from burnish.search.choose import Trial, chosen
 from burnish.search.costs import graph_seconds
@@ -45,7 +47,7 @@ class Optimized:
     verdict: Verdict
     trials: tuple[Trial, ...]
     control: Trial | None  # the reference with as many calls as the winner's time pays for
-    pictures: tuple[list[Pictures], list[Pictures]]  # confirmation: reference, winner
+    pictures: tuple[Sequence[Pictures], Sequence[Pictures]]  # confirmation: reference, winner
     notes: Path  # what an interrupted search would go on from; to be removed once the bundle is in its place
 
 
@@ -85,7 +87,10 @@ def optimize(
     benches = dict(_benches(store, plan, scratch, suite, device, report))
     seconds = graph_seconds(_lean(benches, max_memory_mib))
     plans = _within(candidates(store.model, plan, worthwhile(seconds), floor=floor), max_latency_s)
-    arena = partial(make_arena, suite, judge=judge, floor=floor, reference=reference, report=report)
+
+    def arena(part: Part) -> Arena:
+        return armed(make_arena(suite, part, Eyes(judge), floor, reference, report))
+
     notes = _notes(store, suite, judge, floor, reference)
     trials: list[Trial] = []
     passing = chosen(plans, benches, arena("selection"), trials, time_limit_s, notes, report)
@@ -177,7 +182,7 @@ class _Confirmed:
 
     trial: Trial
     pipeline: Pipeline
-    pictures: list[Pictures]
+    pictures: Sequence[Pictures]
     ground: Arena
 
 

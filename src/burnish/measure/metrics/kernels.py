@@ -17,6 +17,7 @@ from burnish.measure.pictures import Features, Values
 Kernel = Callable[[Values, Values], Values]
 SWAPS = 2000
 CHUNK = 64  # prompts whose rows of the kernel are in memory at once
+MOST_PROMPTS = 2000  # 32 MB of terms; the p-value of more would hardly differ
 FEWEST_PROMPTS = 50  # below, chance alone moves these distances as much as a bad model does
 
 
@@ -24,11 +25,13 @@ def paired_kernel(features: Features, references: Features, kernel: Kernel) -> V
     """(prompts, prompts) terms of the U-statistic, zero on the diagonal, of features (prompts, seeds, d).
 
     h(p, q) = k(x_p, x_q) + k(y_p, y_q) - k(x_p, y_q) - k(y_p, x_q), averaged over seeds: Gretton et al., "A
-    kernel two-sample test", JMLR 13, 2012, equation 4. Raises SuiteError where shapes differ or there are
-    fewer than fifty prompts.
+    kernel two-sample test", JMLR 13, 2012, equation 4. Of more than 2000 prompts it takes the first 2000, so
+    that memory does not grow with the suite. Raises SuiteError where shapes differ or there are fewer than
+    fifty prompts.
     """
     if features.shape != references.shape or features.ndim != 3:
         raise SuiteError(f"features {features.shape} cannot be paired with {references.shape}")
+    features, references = features[:MOST_PROMPTS], references[:MOST_PROMPTS]
     prompts, seeds, dimension = features.shape
     if prompts < FEWEST_PROMPTS:
         raise SuiteError(

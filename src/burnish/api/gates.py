@@ -1,0 +1,96 @@
+"""The gate as a verb: a verdict, what is written beside it, and how many prompts it would take."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from burnish.api.gate_report import write_gate_report
+from burnish.api.verdicts import Question, answer, open_question
+from burnish.core.errors import SuiteError
+from burnish.core.evidence import Planned, Suite, Verdict
+from burnish.core.files import directory_aside, write_text
+from burnish.core.plan import Floor
+from burnish.measure.arena import Report, make_arena
+from burnish.measure.checks import BROKEN_BOUND, NEWLY_BROKEN, slice_bound
+from burnish.measure.draw import draw_part
+from burnish.measure.gate import FLOORS
+from burnish.measure.margin import Margin
+from burnish.measure.planning import planned_prompts, planned_rate_prompts
+from burnish.measure.units import by_unit, number_units
+from burnish.report.junit import junit
+
+PILOT = 24  # selection prompts at most
+
+
+def gate(
+    bundle: Path,
+    against: str | Path,
+    *,
+    floor: Floor = "equivalent",
+    suite: Suite | None = None,
+    judge: Path | None = None,
+    features: Path | None = None,
+    margin: Margin | None = None,
+    directory: Path | None = None,
+    report: Report = lambda what, fraction: None,
+) -> Verdict:
+    """Whether `bundle` is as good as `against` (a bundle, or a model with its default plan).
+
+    On the confirmation prompts of the suite, with all controls. `features` is a directory whose encoder sees
+    distances instead of the judge. `directory` gets verdict.json, junit.xml and report.html. Raises
+    BundleError, ModelError, SuiteError, OSError.
+    """
+    asked = open_question(
+        bundle, against, floor=floor, suite=suite, judge=judge, features=features, margin=margin
+    )
+    return decide(asked, directory, report)
+
+
+def decide(
+    asked: Question, directory: Path | None = None, report: Report = lambda what, fraction: None
+) -> Verdict:
+    """The verdict on an opened question, and where `directory` is given, everything that is written."""
+    found = answer(asked, report)
+    if directory is not None:
+        report("writing the report", 0.95)
+        with directory_aside(directory) as aside:
+            found.verdict.save(aside / "verdict.json")
+            write_text(aside / "junit.xml", junit(found.verdict, asked.names[0]))
+            write_gate_report(aside / "report.html", found, *asked.names)
+    return found.verdict
+
+
+def pilot(asked: Question, report: Report = lambda what, fraction: None) -> Planned:
+    """How many prompts would decide, from a few of the selection's, which the verdict never sees.
+
+    For a candidate as good as its reference: `planned_prompts` on the spread of the pilot's differences. A
+    slice's is that of the whole, since a pilot has too few of each. Raises SuiteError below two prompts.
+    """
+    chosen = asked.suite.selection
+    if len(chosen) < 2:
+        raise SuiteError(f"{len(chosen)} selection prompts are no pilot", "Use ten prompts or more")
+    which = np.unique(np.linspace(0, len(chosen) - 1, min(PILOT, len(chosen))).astype(int))
+    few = asked.suite.model_copy(update={"selection": tuple(chosen[k] for k in which)})
+    arena = make_arena(few, "selection", asked.eyes, asked.floor, asked.reference, report, asked.margin)
+    scores = arena.score(draw_part(asked.candidate, few, "selection"))
+    units = number_units([p.unit for p in arena.prompts])
+    rules = FLOORS[asked.floor](scores, arena.scores, arena.limits)
+    there = len({p.unit for p in asked.suite.confirmation})
+    needed = {NEWLY_BROKEN: planned_rate_prompts(BROKEN_BOUND)}
+    for rule, values, moved in rules:
+        each = by_unit(values + moved, units)
+        true = 0.0 if asked.floor == "equivalent" else float(each.mean())
+        needed[rule.label] = planned_prompts(each, rule.bound, rule.direction, true)
+    found = dict.fromkeys(needed, there)
+    rule, values, _ = rules[0]
+    each = by_unit(values, units)
+    true = 0.0 if asked.floor == "equivalent" else float(each.mean())
+    tags = sorted({tag for p in asked.suite.confirmation for tag in p.tags})
+    for tag in tags:
+        bound = slice_bound(rule, arena.limits.slice_factor)
+        power = 1 - 0.2 / len(tags)
+        needed[tag] = planned_prompts(each, bound, rule.direction, true, power=power)
+        found[tag] = len({p.unit for p in asked.suite.confirmation if tag in p.tags})
+    return Planned(floor=asked.floor, pilot=len(which), needed=needed, there=found)
