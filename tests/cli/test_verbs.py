@@ -271,7 +271,7 @@ def test_a_crash_is_no_verdict(
     def broken(*_: object, **__: object) -> None:
         raise RuntimeError("something inside")
 
-    monkeypatch.setattr("burnish.api.gate", broken)
+    monkeypatch.setattr("burnish.api.decide", broken)
     code, out, err = burnish("gate", bundle(SD), "--against", bundle(SD), "--judge", clip)
     assert (code, out) == (70, "")
     assert "something inside" in err

@@ -95,3 +95,15 @@ def test_some_prompts_scores_are_theirs(judge: Judge, pictures: np.ndarray) -> N
     assert (part.psnr == whole.psnr[[5, 2]]).all()
     assert (part.colour == whole.colour[[5, 2]]).all()
     assert part.named is None
+
+
+def test_known_features_of_the_reference_change_nothing(
+    judge: Judge, pictures: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given with the reference's features, chunk by chunk, scores are what they are without."""
+    monkeypatch.setattr(scores_module, "CHUNK", 5)
+    own = score(judge, PROMPTS, pictures, pictures)
+    once = score(judge, PROMPTS, pictures // 2, pictures)
+    again = score(judge, PROMPTS, pictures // 2, pictures, known=own.features)
+    for field in fields(once):
+        assert getattr(again, field.name) == pytest.approx(getattr(once, field.name), abs=1e-4)

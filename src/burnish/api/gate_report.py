@@ -92,8 +92,7 @@ def _rival(found: Judged) -> Sequence[Candidate]:
     program, check = found.rival
     each = found.costs[0].latency_s / found.arena.reference.program.passes
     outcome = f"fewer calls at the same cost: {check.outcome}"
-    name = f"the original with {program.calls} calls ({check.metric} {check.interval.mean:.3g} {check.unit})"
-    return (Candidate(name.replace(" )", ")"), program.passes, each * program.passes, outcome),)
+    return (Candidate(check.metric, program.passes, each * program.passes, outcome),)
 
 
 def _method(found: Judged) -> list[str]:

@@ -141,6 +141,8 @@ def answer(asked: Question, report: Report = lambda what, fraction: None) -> Jud
     report("timing both", 0.9)
     costs = _cost(asked.reference), _cost(candidate)
     identities = candidate.bundle.identity, asked.reference.bundle.identity
+    beside = rival(arena, costs[1].latency_s / costs[0].latency_s, report)
+    found = found.model_copy(update={"rival": beside.check if beside else None})
     return Judged(
         verdict=signed(found, *identities, asked.suite, asked.eyes),
         arena=arena,
@@ -148,7 +150,7 @@ def answer(asked: Question, report: Report = lambda what, fraction: None) -> Jud
         pictures=pictures,
         scores=scores,
         costs=costs,
-        rival=rival(arena, costs[1].latency_s / costs[0].latency_s, report),
+        rival=beside,
     )
 
 

@@ -70,6 +70,8 @@ def print_verdict(found: Verdict) -> None:
             table.add_row(
                 f"{name}, {metric}", *numbers, ALARM[check.outcome] if name == "watched" else _decided(check)
             )
+    for check in [found.rival] if found.rival else []:
+        table.add_row(*_numbers(check), _decided(check))
     for check in found.controls:
         table.add_row(*_numbers(check), f"{check.outcome}: {check.why}")
     print_table(table)

@@ -92,6 +92,7 @@ class Verdict(Value):
     slices: tuple[Check, ...] = ()  # one a slice, each of which must pass too
     watched: tuple[Check, ...] = ()  # what is looked at by name and decides nothing; FAIL is an alarm
     controls: tuple[Check, ...] = ()
+    rival: Check | None = None  # what decides on the reference with the calls that the candidate's time pays
     advisory: dict[str, float] = Field(default_factory=dict)
     prompts: int = 0
     seeds: int = 0

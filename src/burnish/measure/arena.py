@@ -34,10 +34,14 @@ class Eyes(NamedTuple):
         return self.judge.text_features(texts)
 
     def score(
-        self, prompts: Sequence[Prompt], images: Iterable[Pictures], references: Iterable[Pictures]
+        self,
+        prompts: Sequence[Prompt],
+        images: Iterable[Pictures],
+        references: Iterable[Pictures],
+        known: Features | None = None,
     ) -> Scores:
-        """Scores of pictures of these prompts against their references'."""
-        return score(self.judge, [p.meant for p in prompts], images, references, self.encoder)
+        """Scores of pictures of these prompts against their references', whose features may be `known`."""
+        return score(self.judge, [p.meant for p in prompts], images, references, self.encoder, known)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,7 +82,8 @@ class Arena:
             )
         except NotFiniteError:
             return Verdict(floor=self.floor, outcome="FAIL", checks=(NOT_FINITE,)), []
-        found = self.eyes.score(prompts, drawn, self.pictures[:count])
+        known = self.scores.first(count).features
+        found = self.eyes.score(prompts, drawn, self.pictures[:count], known)
         if count is None:
             return self.verdict(found), drawn
         few = self.limits.first(count)
@@ -86,7 +91,7 @@ class Arena:
 
     def score(self, images: Iterable[Pictures]) -> Scores:
         """Scores of pictures of all prompts against the reference's."""
-        return self.eyes.score(self.prompts, images, self.pictures)
+        return self.eyes.score(self.prompts, images, self.pictures, self.scores.features)
 
     def verdict(self, scores: Scores, controls: Sequence[Control] = ()) -> Verdict:
         """What follows from a candidate's scores; `controls` are its own, beside the arena's."""

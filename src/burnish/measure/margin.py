@@ -94,8 +94,8 @@ def _of_halved(margin: Margin, reference: Scores, halved: Scores | None) -> Allo
     loss = mean_interval(losses)
     if loss.low <= 0:
         raise SuiteError(
-            f"halving the calls loses {loss.mean:.3g} points ({loss.low:.3g} to {loss.high:.3g}), no unit for "
-            "a margin",
+            f"halving the calls loses {loss.mean:.3g} points ({loss.low:.3g} to {loss.high:.3g}): no unit "
+            "for a margin",
             'Use --margin "0.25 of seeds"',
         )
     return Allowed(

@@ -34,4 +34,6 @@ def rival(arena: Arena, share: float, report: Report) -> Rival | None:
     report(f"the original with {calls} calls", 0.0)
     drawn = draw_part(arena.reference.with_program(shorter), part.suite, part.part)
     checks = part.checks(part.score(drawn))
-    return Rival(shorter, next(c for c in checks if c.outcome == worst(checks)))
+    decisive = next(c for c in checks if c.outcome == worst(checks))
+    name = f"the original with {calls} calls, at the same cost: {decisive.metric}"
+    return Rival(shorter, decisive.model_copy(update={"metric": name}))

@@ -82,13 +82,14 @@ def score(
     images: Iterable[Pictures],
     references: Iterable[Pictures],
     encoder: Encoder | None = None,
+    known: Features | None = None,
 ) -> Scores:
     """Scores of `images` against `references`, which come one prompt at a time: (seeds, h, w, 3) uint8.
 
     `encoder` sees distances and sets; without it the judge does. An array (prompts, seeds, h, w, 3), a list
     or a generator will do; sixteen prompts' pictures are held at once, and of the others only their scores.
-    `score(judge, prompts, r, r)` are the reference's own. Raises SuiteError where the numbers of prompts,
-    seeds or pixels differ.
+    `score(judge, prompts, r, r)` are the reference's own, whose features may be given as `known`. Raises
+    SuiteError where the numbers of prompts, seeds or pixels differ.
     """
     parts: list[Scores] = []
     given = iter(prompts)
@@ -96,9 +97,13 @@ def score(
     texts = _Captions(captions, judge.text_features(captions))
     for chunk in _chunks(_pairs(images, references)):
         names = list(islice(given, len(chunk)))
+        done = sum(len(part.psnr) for part in parts)
+        theirs = None if known is None else known[done : done + len(chunk)]
         if len(names) < len(chunk):
             raise SuiteError(f"there are pictures for more than the {len(prompts)} prompts")
-        parts.append(_score_chunk(judge, encoder, texts, names, *map(np.stack, zip(*chunk, strict=True))))
+        parts.append(
+            _score_chunk(judge, encoder, texts, names, theirs, *map(np.stack, zip(*chunk, strict=True)))
+        )
     if not parts or next(given, None) is not None:
         raise SuiteError(f"there are not pictures for all of the {len(prompts)} prompts")
     return Scores(**{field.name: _together(parts, field.name) for field in fields(Scores)})
@@ -140,6 +145,7 @@ def _score_chunk(
     encoder: Encoder | None,
     captions: _Captions,
     prompts: list[str],
+    known: Features | None,
     images: Pictures,
     references: Pictures,
 ) -> Scores:
@@ -152,10 +158,11 @@ def _score_chunk(
     same = np.array([[repeated(seeds)] for seeds in images])
     which = np.repeat(captions.rows(prompts), shape[1])
     several = len(captions.names) > 1
+    beside = (encoder or judge).image_features(theirs) if known is None else known.reshape(len(ours), -1)
     return Scores(
         psnr=psnr(ours, theirs).reshape(shape),
         ssim=ssim(ours, theirs).reshape(shape),
-        distance=feature_distance(features, (encoder or judge).image_features(theirs)).reshape(shape),
+        distance=feature_distance(features, beside).reshape(shape),
         alignment=alignment(seen, captions.features[which]).reshape(shape),
         broken=broken(ours).any(axis=1).reshape(shape) | same,
         features=features.reshape(*shape, -1),
