@@ -1,6 +1,6 @@
 """What planted damage really costs the icons model, and how often the gate catches it.
 
-    python -m benchmarks.damages [--prompts 400] [--bundle DIR]
+    python -m benchmarks.damages [--prompts 400] [--bundle DIR] [--curves]
 
 The candidate is a bundle of the embedded model (8 DDIM calls, bf16), the reference the same bundle undamaged.
 Every damage is drawn on the whole pool of captions, whose mean is its true loss; then 20 times 200 prompts
@@ -48,8 +48,8 @@ SEEDS = (0, 1)
 ASKED, REPEATS = 200, 20
 CURVE_REPEATS = 400
 CURVES: dict[str, tuple[float, ...]] = {
-    "noise on the weights": (0.1, 0.15, 0.18, 0.2, 0.25),
-    "swapped token embeddings": (0.02, 0.05, 0.07, 0.1, 0.15),
+    "noise on the weights": (0.1, 0.15, 0.2, 0.25),
+    "swapped token embeddings": (0.03, 0.06, 0.1, 0.15),
     "a shifted colour channel": (5, 10, 13, 16, 20, 30),
 }
 AT_RANDOM = "2 % blank pictures, at random"
@@ -191,7 +191,7 @@ def row(
         "newly broken prompts": float((scores.broken & ~pool.scores.broken).any(axis=1).mean()),
         "must": wanted,
     }
-    for size in (ASKED, CONTROL_PROMPTS):
+    for size in (ASKED,) if again else (ASKED, CONTROL_PROMPTS):  # in pictures it is planted in all prompts
         outcomes = [
             pool.judged(again(which), which) if again else pool.outcome(scores, which)
             for which in draws(len(pool.prompts), size, REPEATS)
@@ -228,10 +228,12 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--prompts", type=int, default=400)
     parser.add_argument("--bundle", type=Path, default=ROOT / "out" / "icons8")
+    parser.add_argument("--curves", action="store_true", help="the detection curves alone")
     asked = parser.parse_args()
     with TemporaryDirectory(dir=ROOT / "out") as folder:
         pool = open_pool(asked.bundle, asked.prompts)
-        table(pool, Path(folder))
+        if not asked.curves:
+            table(pool, Path(folder))
         curves(pool, Path(folder) / "curves")
 
 
