@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from PIL import Image
 
 from burnish.core.bundle import MANIFEST, Bundle
 from burnish.core.errors import BundleError
-from burnish.core.evidence import Measurement, Prompt, Quality, Suite, Verdict
+from burnish.core.evidence import Measurement, Planned, Prompt, Quality, Suite, Verdict
 from burnish.core.model import ModelCard
 from burnish.core.plan import Plan
 from burnish.runtime import Pipeline, Request
@@ -167,10 +168,35 @@ def test_gate_answers_by_exit_code(
 ) -> None:
     """--json is a Verdict: a bundle is as good as itself, 0; one step is another picture than six, 1."""
     rest = ("--against", bundle(DDPM), "--judge", clip, "--suite", sixty, "--floor", "faithful", JSON)
-    code, out, err = burnish("gate", bundle(DDPM, num_inference_steps=steps), *rest)
+    code, out, err = burnish("gate", bundle(DDPM, num_inference_steps=steps), *rest, "-o", "gate")
     found = Verdict.model_validate(json.loads(out))
     assert (err, found.prompts, found.seeds) == ("", 60, 1)
     assert (found.outcome, code) == (outcome, expected)
+    assert Verdict.read(Path("gate/verdict.json")) == found
+    suite = ElementTree.parse("gate/junit.xml").getroot()  # noqa: S314 - our own file
+    assert (suite.find(".//failure") is not None) == (outcome == "FAIL")
+    assert f"<title>{outcome}: " in Path("gate/report.html").read_text()
+
+
+def test_a_pilot_says_how_many_prompts_would_decide(
+    burnish: Burnish, bundle: Bundles, clip: Path, small_suite: Path
+) -> None:
+    """From the four selection prompts alone: 59 for what breaks, and a number for each other check."""
+    rest = ("--judge", clip, "--suite", small_suite, "--floor", "faithful", "--pilot", JSON)
+    code, out, _ = burnish("gate", bundle(SD), "--against", bundle(SD), *rest)
+    found = Planned.model_validate(json.loads(out))
+    assert (code, found.pilot, found.needed["newly broken prompts"]) == (0, 4, 59)
+    assert found.needed.keys() == found.there.keys() >= {"PSNR", "SSIM", "feature distance"}
+    assert set(found.there.values()) == {5}
+
+
+@pytest.mark.parametrize("margin", ["", "a lot", "0 points"])
+def test_a_margin_that_is_none_is_refused(margin: str, burnish: Burnish, bundle: Bundles, clip: Path) -> None:
+    """One line, before anything is drawn, with how a margin is written."""
+    code, out, err = burnish("gate", bundle(SD), "--against", bundle(SD), "--judge", clip, "--margin", margin)
+    assert (code, out) == (2, "")
+    assert "is no margin" in err
+    assert "of seeds" in err
 
 
 def test_gate_says_where_too_few_prompts_do_not_decide(

@@ -16,8 +16,11 @@ from burnish.measure.arena import Report, make_arena
 from burnish.measure.checks import BROKEN_BOUND, NEWLY_BROKEN, slice_bound
 from burnish.measure.draw import draw_part
 from burnish.measure.gate import FLOORS
+from burnish.measure.interval import POWER
 from burnish.measure.margin import Margin
+from burnish.measure.pictures import Values
 from burnish.measure.planning import planned_prompts, planned_rate_prompts
+from burnish.measure.rules import Rule
 from burnish.measure.units import by_unit, number_units
 from burnish.report.junit import junit
 
@@ -65,8 +68,9 @@ def decide(
 def pilot(asked: Question, report: Report = lambda what, fraction: None) -> Planned:
     """How many prompts would decide, from a few of the selection's, which the verdict never sees.
 
-    For a candidate as good as its reference: `planned_prompts` on the spread of the pilot's differences. A
-    slice's is that of the whole, since a pilot has too few of each. Raises SuiteError below two prompts.
+    For a candidate as good as its reference (`faithful`: as near as the pilot's): `planned_prompts` on the
+    spread of the pilot's differences. A slice's is that of the whole, since a pilot has too few of each.
+    Raises SuiteError below two prompts.
     """
     chosen = asked.suite.selection
     if len(chosen) < 2:
@@ -77,20 +81,23 @@ def pilot(asked: Question, report: Report = lambda what, fraction: None) -> Plan
     scores = arena.score(draw_part(asked.candidate, few, "selection"))
     units = number_units([p.unit for p in arena.prompts])
     rules = FLOORS[asked.floor](scores, arena.scores, arena.limits)
-    there = len({p.unit for p in asked.suite.confirmation})
-    needed = {NEWLY_BROKEN: planned_rate_prompts(BROKEN_BOUND)}
-    for rule, values, moved in rules:
-        each = by_unit(values + moved, units)
+
+    def needed(rule: Rule, values: Values, bound: float, power: float = POWER) -> int:
+        each = by_unit(values, units)
         true = 0.0 if asked.floor == "equivalent" else float(each.mean())
-        needed[rule.label] = planned_prompts(each, rule.bound, rule.direction, true)
-    found = dict.fromkeys(needed, there)
+        return planned_prompts(each, bound, rule.direction, true, power=power)
+
+    asked_for = {NEWLY_BROKEN: planned_rate_prompts(BROKEN_BOUND)}
+    asked_for |= {rule.label: needed(rule, values + moved, rule.bound) for rule, values, moved in rules}
     rule, values, _ = rules[0]
-    each = by_unit(values, units)
-    true = 0.0 if asked.floor == "equivalent" else float(each.mean())
-    tags = sorted({tag for p in asked.suite.confirmation for tag in p.tags})
-    for tag in tags:
-        bound = slice_bound(rule, arena.limits.slice_factor)
-        power = 1 - 0.2 / len(tags)
-        needed[tag] = planned_prompts(each, bound, rule.direction, true, power=power)
-        found[tag] = len({p.unit for p in asked.suite.confirmation if tag in p.tags})
-    return Planned(floor=asked.floor, pilot=len(which), needed=needed, there=found)
+    slices = _units_by_tag(asked.suite)
+    power = 1 - (1 - POWER) / max(1, len(slices))  # of each, so that all pass together
+    bound = slice_bound(rule, arena.limits.slice_factor)
+    there = dict.fromkeys(asked_for, len({p.unit for p in asked.suite.confirmation})) | slices
+    asked_for |= {tag: needed(rule, values, bound, power) for tag in slices}
+    return Planned(floor=asked.floor, pilot=len(which), needed=asked_for, there=there)
+
+
+def _units_by_tag(suite: Suite) -> dict[str, int]:
+    tags = sorted({tag for p in suite.confirmation for tag in p.tags})
+    return {tag: len({p.unit for p in suite.confirmation if tag in p.tags}) for tag in tags}

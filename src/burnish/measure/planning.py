@@ -18,7 +18,7 @@ SURE_OF_SPREAD = 0.8  # how sure the spread that is planned with is at least the
 
 
 @dataclass(frozen=True, kw_only=True)
-class Planned:
+class PlannedSuite:
     """How many prompts in all and in each slice, and why so many."""
 
     prompts: int
@@ -115,7 +115,7 @@ def planned_suite(
     true: float = 0.0,
     level: float = LEVEL,
     power: float = POWER,
-) -> Planned:
+) -> PlannedSuite:
     """Prompts with which the whole and all of its slices pass together in `power` of runs.
 
     `pilot` is (n,), and each slice a mask of it. Slices fail to pass at most as often as the sum of each, so
@@ -137,7 +137,7 @@ def planned_suite(
             )
         needed[name] = max(least, planned_prompts(part, bound, direction, true, level, each))
         copies = np.where(mask, np.maximum(copies, needed[name] / len(part)), copies)
-    return Planned(
+    return PlannedSuite(
         prompts=min(MOST_PROMPTS, math.ceil(copies.sum() - 1e-6)),
         per_slice=needed,
         why=f"a candidate with a true mean of {true:g} against a bound of {bound:g} passes in "
