@@ -52,6 +52,7 @@ CURVES: dict[str, tuple[float, ...]] = {
     "swapped token embeddings": (0.03, 0.06, 0.1, 0.15),
     "a shifted colour channel": (5, 10, 13, 16, 20, 30),
 }
+STYLES = ("none", "flat", "fluent", "noto")
 AT_RANDOM = "2 % blank pictures, at random"
 
 
@@ -85,12 +86,14 @@ def captions(count: int) -> tuple[Prompt, ...]:
     """Trained captions, half of them with a style word, which is their slice."""
     asked = draw_prompts(read_icons().of("train"), count, seed=31)
     texts = [pair[k % 2] for k, pair in enumerate(asked)]
-    return tuple(Prompt(prompt=text, tags=(_style(text),)) for text in texts)
+    return tuple(Prompt(prompt=text, tags=_slices(text)) for text in texts)
 
 
-def _style(text: str) -> str:
+def _slices(text: str) -> tuple[str, ...]:
+    """The style, where 200 captions hold some twenty of it: a slice of a few prompts never passes."""
     last = text.rsplit(", ", 1)[-1]
-    return f"style:{last.removesuffix(' style')}" if last.endswith(" style") else "style:none"
+    style = last.removesuffix(" style") if last.endswith(" style") else "none"
+    return (f"style:{style}",) if style in STYLES else ()
 
 
 def drawn(pipeline: Pipeline, prompts: Sequence[Prompt], name: str, batch: int = 8) -> Drawn:
@@ -133,7 +136,7 @@ def edited(pool: Pool, name: str, strength: float, which: Indices) -> Scores:
     images = pool.pictures.of([int(k) for k in which])
     damaged = PICTURE_DAMAGES[name].plant(images, prompts, strength)
     assert damaged is not None
-    return pool.eyes.score(prompts, damaged, images)
+    return pool.eyes.score(prompts, damaged, images, pool.scores.of(which).features)
 
 
 def blank_at_random(pool: Pool) -> Scores:
@@ -145,7 +148,7 @@ def blank_at_random(pool: Pool) -> Scores:
 
 def scored(pool: Pool, images: Sequence[Pictures] | Iterator[Pictures]) -> Scores:
     """Against the undamaged pictures of the first prompts there are."""
-    return pool.eyes.score(pool.prompts, images, pool.pictures)
+    return pool.eyes.score(pool.prompts, images, pool.pictures, pool.scores.features)
 
 
 def draws(count: int, size: int, repeats: int) -> list[Indices]:

@@ -16,7 +16,7 @@ from burnish.measure.arena import Arena, Eyes, make_arena
 from burnish.measure.controls import CONTROL_PROMPTS, MODEL_DAMAGES, armed, model_controls, spread
 from burnish.measure.graph_damage import damaged, int4_activations, noise_weights, swap_tokens, zero_block
 from burnish.measure.judge import Judge
-from burnish.measure.picture_damage import broken_slice, fewest_shown, shifted_channel, some_blank
+from burnish.measure.picture_damage import broken_slice, shifted_channel, some_blank
 from burnish.runtime import Pipeline
 from tests.conftest import DDPM, SD, Bundles, asked
 
@@ -89,14 +89,13 @@ def test_a_damage_without_its_part_of_the_model_is_refused(bundle: Bundles, tmp_
     assert {"guidance off", "swapped token embeddings"} <= set(left_out)
 
 
-def test_blank_pictures_are_as_many_as_said_and_enough_to_show(icons: np.ndarray) -> None:
-    """2 % of the pictures; where that is too few to be shown at all, the fewest that are."""
+def test_blank_pictures_are_as_many_as_said(icons: np.ndarray) -> None:
+    """2 % of the pictures, in as many prompts."""
     pictures = icons[:8].reshape(4, 2, 64, 64, 3)
     many = [pictures[k % 4] for k in range(200)]
     blank = [(p == 255).all(axis=(1, 2, 3)).sum() for p in some_blank(many, (), 0.02)]
     assert sum(blank) == 8
-    few = [(p == 255).all(axis=(1, 2, 3)).any() for p in some_blank(many[:60], (), 0.02)]
-    assert sum(few) == fewest_shown(60) == 3
+    assert max(blank) == 1
 
 
 def test_a_shifted_channel_leaves_the_others_alone(icons: np.ndarray) -> None:
@@ -148,7 +147,7 @@ def test_an_armed_arena_says_what_it_would_have_seen(arena: Arena) -> None:
     """Its verdicts carry planted damage; the strength at which it was seen is in the name."""
     found = armed(arena).verdict(arena.scores)
     names = [c.metric for c in found.controls]
-    assert any(n.startswith("2 % blank pictures (0.02)") for n in names)
+    assert any(n.startswith("blank pictures (") for n in names)
     assert any(n.startswith("a shifted colour channel (") for n in names)
 
 

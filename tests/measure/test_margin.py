@@ -9,7 +9,7 @@ import pytest
 
 from burnish.core.errors import SuiteError
 from burnish.measure.gate import Limits, judge
-from burnish.measure.margin import Margin, allowed, read_margin
+from burnish.measure.margin import Margin, allowed, read_margin, require_unit
 from tests.measure.test_gate import SEED_SD, changed, reference
 
 
@@ -51,7 +51,7 @@ def test_halving_that_loses_nothing_is_no_unit() -> None:
     ref = reference(rng, 60)
     asked = Margin(amount=0.5, of="halved calls")
     with pytest.raises(SuiteError, match="no unit") as refused:
-        allowed(asked, ref, changed(ref, rng, 0.0))
+        require_unit(ref, changed(ref, rng, 0.0))
     assert "of seeds" in refused.value.remedy
     with pytest.raises(SuiteError, match="halved calls"):
         allowed(asked, ref)

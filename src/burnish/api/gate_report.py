@@ -100,7 +100,7 @@ def _method(found: Judged) -> list[str]:
     return [
         f"Both drew the same {verdict.prompts} prompts with the same {seeds} seeds, from one noise. Seeds "
         "are averaged within a prompt and variants within what they vary: each counts as one observation.",
-        "Means have the wider of Student's t and the bootstrap-t interval, shares Clopper and Pearson's, "
+        "Means have Student's t interval, wider where the bootstrap-t is, shares Clopper and Pearson's, "
         "paired shares Tango's; every end is sure to 95 %.",
         "Every check and every slice must be on the good side of its bound, so none is corrected for their "
         "number. A slice is said to have failed only where that holds after correction for all slices.",

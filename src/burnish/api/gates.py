@@ -10,7 +10,7 @@ from burnish.api.gate_report import write_gate_report
 from burnish.api.verdicts import Question, answer, open_question
 from burnish.core.errors import SuiteError
 from burnish.core.evidence import Planned, Suite, Verdict
-from burnish.core.files import directory_aside, write_text
+from burnish.core.files import write_text
 from burnish.core.plan import Floor
 from burnish.measure.arena import Report, make_arena
 from burnish.measure.checks import BROKEN_BOUND, NEWLY_BROKEN, slice_bound
@@ -54,14 +54,18 @@ def gate(
 def decide(
     asked: Question, directory: Path | None = None, report: Report = lambda what, fraction: None
 ) -> Verdict:
-    """The verdict on an opened question, and where `directory` is given, everything that is written."""
+    """The verdict on an opened question, and where `directory` is given, everything that is written.
+
+    What else lies there stays.
+    """
+    if directory is not None and directory.exists() and not directory.is_dir():
+        raise SuiteError(f"{directory} is a file", "Give a folder")
     found = answer(asked, report)
     if directory is not None:
         report("writing the report", 0.95)
-        with directory_aside(directory) as aside:
-            found.verdict.save(aside / "verdict.json")
-            write_text(aside / "junit.xml", junit(found.verdict, asked.names[0]))
-            write_gate_report(aside / "report.html", found, *asked.names)
+        found.verdict.save(directory / "verdict.json")
+        write_text(directory / "junit.xml", junit(found.verdict, asked.names[0]))
+        write_gate_report(directory / "report.html", found, *asked.names)
     return found.verdict
 
 

@@ -8,18 +8,17 @@ from pathlib import Path
 
 from burnish.api.costs import probe_request
 from burnish.api.models import MODELS, is_icons, open_bundle, require_alike
-from burnish.core.errors import SuiteError
+from burnish.core.errors import NotFiniteError, SuiteError
 from burnish.core.evidence import Suite, Verdict
 from burnish.core.files import digest_text
 from burnish.core.model import ModelCard
 from burnish.core.plan import Floor
 from burnish.measure.arena import Arena, Eyes, Report, make_arena
-from burnish.measure.controls import armed, model_controls
+from burnish.measure.controls import armed, drawn, model_controls
 from burnish.measure.cost import Cost, measure_cost
-from burnish.measure.draw import draw_part
 from burnish.measure.gate import require_decidable
 from burnish.measure.judge import Judge, open_features, open_judge
-from burnish.measure.margin import Margin
+from burnish.measure.margin import Margin, require_unit
 from burnish.measure.pictures import Pictures
 from burnish.measure.rival import Rival, rival
 from burnish.measure.scores import Scores
@@ -130,12 +129,9 @@ def answer(asked: Question, report: Report = lambda what, fraction: None) -> Jud
             asked.suite, "confirmation", asked.eyes, asked.floor, asked.reference, report, asked.margin
         )
     )
-    pictures = draw_part(
-        candidate,
-        asked.suite,
-        "confirmation",
-        progress=lambda done, of: report(f"candidate's pictures {done}/{of}", done / of),
-    )
+    if arena.limits.halved is not None:
+        require_unit(arena.scores, arena.limits.halved)
+    pictures = drawn(arena, candidate, "candidate's pictures", report)
     scores = arena.score(pictures)
     found = arena.verdict(scores, list(model_controls(arena, candidate, report)))
     report("timing both", 0.9)
@@ -155,5 +151,9 @@ def answer(asked: Question, report: Report = lambda what, fraction: None) -> Jud
 
 
 def _cost(pipeline: Pipeline) -> Cost:
+    """Of one picture; nothing where the numbers that are drawn are none."""
     request = probe_request(pipeline, 1)
-    return measure_cost(lambda: pipeline.generate(request), TIMED)
+    try:
+        return measure_cost(lambda: pipeline.generate(request), TIMED)
+    except NotFiniteError:
+        return Cost(0.0, 0.0, 0.0, "")

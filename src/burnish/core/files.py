@@ -6,7 +6,7 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
@@ -78,12 +78,12 @@ def _take_place(aside: Path, path: Path) -> None:
     shutil.rmtree(old)
 
 
-def make_room(root: Path, most_bytes: int) -> None:
-    """Keeps the last used folder of `root`, and those before it as far as `most_bytes` in all reach."""
+def make_room(root: Path, most_bytes: int, spare: Collection[Path] = ()) -> None:
+    """Keeps the last used folder of `root`, those of `spare`, and others as far as `most_bytes` reach."""
     with suppress(OSError):
         for k, folder in enumerate(sorted(root.iterdir(), key=lambda f: f.stat().st_mtime, reverse=True)):
             most_bytes -= sum(p.stat().st_size for p in folder.rglob("*") if p.is_file())
-            if most_bytes < 0 and k > 0:
+            if most_bytes < 0 and k > 0 and folder not in spare:
                 shutil.rmtree(folder, ignore_errors=True)
 
 

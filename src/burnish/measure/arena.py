@@ -110,8 +110,8 @@ class Arena:
         return worst(self.checks(scores))
 
     def of(self, which: Indices) -> Arena:
-        """The same on some of the prompts, by their numbers, with no controls."""
-        prompts = tuple(self.prompts[k] for k in which)
+        """The same on some of the prompts, by their numbers: no controls, nor slices of so few."""
+        prompts = tuple(self.prompts[k].model_copy(update={"tags": ()}) for k in which)
         return replace(
             self,
             suite=self.suite.model_copy(update={self.part: prompts}),

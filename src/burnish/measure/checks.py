@@ -81,7 +81,7 @@ def broken_check(
         )
     interval = rate_interval(events, n)
     outcome = decide(interval, bound, "lower", tolerated)
-    needed = prompts_to_decide_rate(events, n, bound) if outcome == "INCONCLUSIVE" else 0
+    needed = prompts_to_decide_rate(events, n, bound, tolerated=tolerated) if outcome == "INCONCLUSIVE" else 0
     return Check(
         metric=NEWLY_BROKEN,
         unit="share",

@@ -18,7 +18,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from burnish.core.bundle import Role
-from burnish.core.errors import NotFiniteError
+from burnish.core.errors import NotFiniteError, SuiteError
 from burnish.core.evidence import Prompt
 from burnish.core.files import cache_directory
 from burnish.measure.arena import Arena, Report
@@ -86,12 +86,15 @@ def _guidance_off(pipeline: Pipeline, strength: float, folder: Path) -> Pipeline
 def _edited(role: Role, edit: Edit, pipeline: Pipeline, strength: float, folder: Path) -> Pipeline | None:
     if role not in pipeline.graphs:
         return None
-    damaged(pipeline.directory, folder, role, edit, strength)
+    try:
+        damaged(pipeline.directory, folder, role, edit, strength)
+    except SuiteError:  # the graph has nothing to edit so
+        return None
     return Pipeline(folder, verify=False).with_program(pipeline.program)
 
 
 PICTURE_DAMAGES: Mapping[str, PictureDamage] = {
-    "2 % blank pictures": PictureDamage(some_blank, (0.02,)),
+    "blank pictures": PictureDamage(some_blank, (0.02, 0.05, 0.1)),
     "a shifted colour channel": PictureDamage(shifted_channel, (30, 60, 120, 255)),
     "one broken slice": PictureDamage(broken_slice, (1.0,)),
 }
@@ -127,15 +130,24 @@ def model_controls(arena: Arena, candidate: Pipeline, report: Report) -> Iterato
     part = arena.of(which)
     again = Pipeline(arena.reference.directory, verify=False, threads=1)
     again = again.with_program(arena.reference.program)
-    scores = part.score(_drawn(part, again, REDRAWN, report, OTHER_BATCH))
+    scores = part.score(drawn(part, again, REDRAWN, report, OTHER_BATCH))
     yield Control(name=REDRAWN, scores=scores, expected="PASS", which=which)
-    with TemporaryDirectory(prefix=".damaged.", dir=cache_directory()) as folder:
-        for name, damage in MODEL_DAMAGES.items():
+    for name, damage in MODEL_DAMAGES.items():
+        with _scratch() as folder:
             planted = _rising(damage, candidate, Path(folder) / name)
-            drawn = ((s, _drawn(part, pipeline, name, report)) for s, pipeline in planted)
-            found = _first_caught(part, name, drawn)
+            pictures = ((s, drawn(part, pipeline, name, report)) for s, pipeline in planted)
+            found = _first_caught(part, name, pictures)
             if found is not None:
                 yield replace(found, which=which)
+
+
+def _scratch() -> TemporaryDirectory[str]:
+    """On the disk where bundles' files can be linked; elsewhere where nothing can be written there."""
+    try:
+        cache_directory().mkdir(parents=True, exist_ok=True)
+        return TemporaryDirectory(prefix=".damaged.", dir=cache_directory())
+    except OSError:
+        return TemporaryDirectory(prefix="damaged.")
 
 
 def _rising(damage: ModelDamage, candidate: Pipeline, folder: Path) -> Iterator[tuple[float, Pipeline]]:
@@ -146,13 +158,13 @@ def _rising(damage: ModelDamage, candidate: Pipeline, folder: Path) -> Iterator[
             yield strength, pipeline
 
 
-def _drawn(
+def drawn(
     arena: Arena, pipeline: Pipeline, name: str, report: Report, batch: int = BATCH
 ) -> Sequence[Pictures]:
-    """What the arena's prompts look like; blank where a damage leaves no numbers to draw."""
+    """What the arena's prompts look like; blank where a model gives no numbers to draw."""
 
     def progress(done: int, of: int) -> None:
-        report(f"control, {name}: {done}/{of}", done / of)
+        report(f"{name}: {done}/{of}", done / of)
 
     try:
         return draw_part(pipeline, arena.suite, arena.part, progress, batch=batch)

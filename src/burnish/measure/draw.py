@@ -21,6 +21,7 @@ from burnish.runtime import Pipeline, Request
 from burnish.runtime.compiled import engine
 
 MOST_BYTES = 2 << 30  # of kept pictures in all; the least recently used go first
+_IN_USE: set[Path] = set()  # what this process has drawn and may still read
 BATCH = 8  # pictures a call; more gains little on a CPU and costs memory
 Part = Literal["selection", "confirmation"]
 Progress = Callable[[int, int], None]  # pictures done, pictures in all
@@ -137,7 +138,8 @@ def draw_part(
     drawn = draw(pipeline, getattr(suite, part), suite.seeds, keep=keep, batch=batch, progress=progress)
     with suppress(OSError):
         keep.touch()  # used last, so that it goes last
-    make_room(root, MOST_BYTES)
+    _IN_USE.add(keep)
+    make_room(root, MOST_BYTES, _IN_USE)
     return drawn
 
 

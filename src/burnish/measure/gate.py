@@ -111,8 +111,9 @@ def verdict(
         which = control.which if control.which is not None else np.arange(len(lines))
         part = [lines[k] for k in which]
         found, parts = judge(floor, control.scores, reference.of(which), bounds.of(which), part)
-        # Where a control was drawn on some of the prompts, slices are too few to say anything.
-        tried.append(_control_check(control, [*found, *(parts if control.which is None else ())]))
+        # A slice without an interval blames no control, nor does any of the few prompts of some.
+        known = [c for c in parts if c.interval.n > 1 and control.which is None]
+        tried.append(_control_check(control, [*found, *known]))
     missing = () if any(c.expected == "FAIL" for c in controls) else (NO_DAMAGE,)
     sound = not missing and all(
         check.outcome == control.expected for check, control in zip(tried, (own, *controls), strict=True)
@@ -175,8 +176,9 @@ def require_decidable(suite: Suite, floor: Floor, *, choosing: bool) -> None:
     """
     if floor == "equivalent" and len(suite.seeds) < 2:
         raise SuiteError(f"{floor} needs to know what a new seed changes", "Use two seeds or more")
-    if len(suite.confirmation) < 2:
-        raise SuiteError(f"{len(suite.confirmation)} confirmation prompts have no interval", "Use 59 or more")
+    alone = len({p.unit for p in suite.confirmation})
+    if alone < 2:
+        raise SuiteError(f"{alone} confirmation prompts have no interval", "Use 59 or more")
     if not choosing:
         return
     prompts = len({p.unit for p in suite.confirmation})

@@ -93,12 +93,15 @@ def prompts_to_decide(
     return max(n + 1, math.ceil((z * sd / gap) ** 2))
 
 
-def prompts_to_decide_rate(events: int, n: int, bound: float, level: float = LEVEL) -> int:
-    """About how many prompts would put a rate's interval on one side of `bound` if the rate stays as seen.
+def prompts_to_decide_rate(
+    events: int, n: int, bound: float, level: float = LEVEL, tolerated: float | None = None
+) -> int:
+    """About how many prompts would put a rate's interval below `bound` or above what is `tolerated`.
 
+    If the rate stays as seen; `tolerated` None is the bound.
     Above n, at most 10^6, exact to 1 %: with no event and a bound of 5 % it is 59.
     """
     sizes = np.unique(np.geomspace(n + 1, MOST_PROMPTS, 2000).astype(np.int64)).astype(np.float64)
     low, high = _clopper_pearson(sizes * (events / n), sizes, level)
-    decided = (high <= bound) | (low > bound)
+    decided = (high <= bound) | (low > (bound if tolerated is None else tolerated))
     return int(sizes[decided][0]) if decided.any() else MOST_PROMPTS

@@ -56,12 +56,23 @@ def allowed(margin: Margin, reference: Scores, halved: Scores | None = None) -> 
     Added to the differences, `influence` (mean 0) leaves their mean and widens their interval by what is not
     known of a margin that the same prompts estimate. Without it a candidate nearly identical to the reference
     but just beyond the margin would pass half of the time instead of one time in twenty. Raises SuiteError
-    with fewer than two seeds where seeds are the unit; where `halved` (the reference with half of its calls)
-    is needed and missing, or loses nothing that could be a unit.
+    with fewer than two seeds where seeds are the unit, and where `halved` (the reference with half of its
+    calls) is needed and missing.
     """
     return {"seeds": _of_seeds, "halved calls": _of_halved, "points": _of_points}[margin.of](
         margin, reference, halved
     )
+
+
+def require_unit(reference: Scores, halved: Scores) -> None:
+    """Raises SuiteError where halving the calls is not shown to lose anything: that is no unit."""
+    loss = mean_interval((reference.alignment - halved.alignment).mean(axis=1))
+    if loss.low <= 0:
+        raise SuiteError(
+            f"halving the calls loses {loss.mean:.3g} points ({loss.low:.3g} to {loss.high:.3g}): no unit "
+            "for a margin",
+            'Use --margin "0.25 of seeds"',
+        )
 
 
 def seed_spread(alignment: Values) -> float:
@@ -91,17 +102,11 @@ def _of_halved(margin: Margin, reference: Scores, halved: Scores | None) -> Allo
     if halved is None:
         raise SuiteError("a margin of halved calls needs the reference's pictures with half of its calls")
     losses = (reference.alignment - halved.alignment).mean(axis=1)
-    loss = mean_interval(losses)
-    if loss.low <= 0:
-        raise SuiteError(
-            f"halving the calls loses {loss.mean:.3g} points ({loss.low:.3g} to {loss.high:.3g}): no unit "
-            "for a margin",
-            'Use --margin "0.25 of seeds"',
-        )
+    loss = float(losses.mean())
     return Allowed(
-        -margin.amount * loss.mean,
-        margin.amount * (losses - loss.mean),
-        f"the mean loss may be at most {margin.amount:g} of the {loss.mean:.3g} points that halving the "
+        -margin.amount * loss,
+        margin.amount * (losses - loss),
+        f"the mean loss may be at most {margin.amount:g} of the {loss:.3g} points that halving the "
         "reference's calls loses",
     )
 

@@ -11,17 +11,14 @@ from math import ceil
 import numpy as np
 
 from burnish.core.evidence import Prompt
-from burnish.measure.checks import BROKEN_TOLERATED
-from burnish.measure.interval import rate_interval
 from burnish.measure.pictures import Pictures
 
-FEWEST_IN_SLICE = 8  # prompts of a slice that is broken on purpose
+FEWEST_IN_SLICE = 8  # units of a slice that is broken on purpose
 
 
 def some_blank(images: Sequence[Pictures], prompts: Sequence[Prompt], share: float) -> Iterator[Pictures]:
-    """`share` of the pictures blank, spread over the prompts; more where so few would not be shown."""
-    seeds = len(images[0])
-    count = max(ceil(share * len(images) * seeds), fewest_shown(len(images)))
+    """`share` of the pictures blank, spread over the prompts."""
+    count = ceil(share * len(images) * len(images[0]))
     hit = set(np.linspace(0, len(images) - 1, min(count, len(images))).astype(int))
     return (_first_blank(pictures) if k in hit else pictures for k, pictures in enumerate(images))
 
@@ -44,21 +41,20 @@ def broken_slice(
 
     The slice is the largest that holds at most a quarter of the prompts, so that the mean over all hides it.
     """
-    sizes: dict[str, int] = {}
-    for prompt in prompts:
-        for tag in prompt.tags:
-            sizes[tag] = sizes.get(tag, 0) + 1
-    fit = [tag for tag, n in sizes.items() if FEWEST_IN_SLICE <= n <= len(prompts) / 4]
+    tags = sorted({tag for p in prompts for tag in p.tags})
+    sizes = {tag: len({p.unit for p in prompts if tag in p.tags}) for tag in tags}
+    most = len({p.unit for p in prompts}) / 4
+    fit = [tag for tag, n in sizes.items() if FEWEST_IN_SLICE <= n <= most]
     if not fit:
         return None
     tag = max(fit, key=sizes.__getitem__)
     outside = [k for k, p in enumerate(prompts) if tag not in p.tags]
-    return (images[outside[k % len(outside)]] if tag in p.tags else images[k] for k, p in enumerate(prompts))
 
+    def donor(k: int) -> int:
+        around = (outside[(k + step) % len(outside)] for step in range(len(outside)))
+        return next(j for j in around if prompts[j].unit != prompts[k].unit)
 
-def fewest_shown(prompts: int, tolerated: float = BROKEN_TOLERATED) -> int:
-    """How many broken prompts of so many show that more than `tolerated` break."""
-    return next((k for k in range(1, prompts) if rate_interval(k, prompts).low > tolerated), prompts)
+    return (images[donor(k)] if tag in p.tags else images[k] for k, p in enumerate(prompts))
 
 
 def _first_blank(pictures: Pictures) -> Pictures:

@@ -11,7 +11,7 @@ from burnish.core.evidence import Check
 from burnish.measure.checks import decide, mean_check
 from burnish.measure.metrics.diversity import diversity
 from burnish.measure.pictures import Values
-from burnish.measure.proportions import proportions_interval
+from burnish.measure.proportions import prompts_to_decide_proportion, proportions_interval
 from burnish.measure.rules import Rule
 from burnish.measure.scores import Scores
 from burnish.measure.units import Units, by_unit
@@ -91,7 +91,9 @@ def _named(candidate: Scores, reference: Scores, units: Units) -> Check:
     """A unit counts by its first prompt's first seed: a share of pictures claims more than was seen."""
     assert candidate.named is not None and reference.named is not None  # noqa: S101, PT018 - the caller looked
     first = np.unique(units, return_index=True)[1]
-    interval = proportions_interval(candidate.named[first, 0], reference.named[first, 0])
+    flags = candidate.named[first, 0], reference.named[first, 0]
+    interval = proportions_interval(*flags)
+    outcome = decide(interval, NAMED.bound, NAMED.direction)
     return Check(
         metric=NAMED.label,
         unit=NAMED.unit,
@@ -99,5 +101,8 @@ def _named(candidate: Scores, reference: Scores, units: Units) -> Check:
         bound=NAMED.bound,
         direction=NAMED.direction,
         why=NAMED.why,
-        outcome=decide(interval, NAMED.bound, NAMED.direction),
+        outcome=outcome,
+        prompts_to_decide=prompts_to_decide_proportion(*flags, NAMED.bound)
+        if outcome == "INCONCLUSIVE"
+        else 0,
     )

@@ -73,7 +73,11 @@ def chosen(
         equals = list(group)
         number += len(equals)
         best = _best_screened(equals, judged)
-        if best and all(check.outcome == "PASS" or _only_rare(check) for check in judged(best).checks):
+        if best is None:
+            continue
+        answer = judged(best)
+        passes = all(check.outcome == "PASS" or _only_rare(check) for check in answer.checks)
+        if passes and not any(part.outcome == "FAIL" for part in answer.slices):
             yield best
             least = DEARER * cost
 
