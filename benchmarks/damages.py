@@ -46,11 +46,11 @@ PLAN = Plan(
 )
 SEEDS = (0, 1)
 ASKED, REPEATS = 200, 20
-CURVE_REPEATS = 400
+CURVE_REPEATS = 200
 CURVES: dict[str, tuple[float, ...]] = {
     "noise on the weights": (0.1, 0.15, 0.2, 0.25),
-    "swapped token embeddings": (0.03, 0.06, 0.1, 0.15),
-    "a shifted colour channel": (5, 10, 13, 16, 20, 30),
+    "swapped token embeddings": (0.06, 0.1, 0.15),
+    "a shifted colour channel": (5, 10, 15, 20, 30),
 }
 STYLES = ("none", "flat", "fluent", "noto")
 AT_RANDOM = "2 % blank pictures, at random"

@@ -158,3 +158,15 @@ def test_a_part_of_an_arena_is_the_same_arena_on_fewer_prompts(arena: Arena) -> 
     assert np.array_equal(part.pictures[1], arena.pictures[4])
     assert (part.scores.alignment == arena.scores.alignment[[1, 4]]).all()
     assert replace(part, controls=()).checks(part.scores)
+
+
+@pytest.mark.parametrize("edit", EDITS, ids=EDITS)
+def test_the_same_damage_is_the_same_bundle_again(edit: str, bundle: Bundles, tmp_path: Path) -> None:
+    """Whatever else a process made before, so that what was drawn for a control is kept for the next gate."""
+    role, change, strength = EDITS[edit]
+    found = []
+    for k in range(2):
+        damaged(bundle(SD), tmp_path / str(k), role, change, strength)
+        ov.opset13.constant([1.0])  # which moves OpenVINO's numbering on
+        found.append(Bundle.read(tmp_path / str(k) / MANIFEST).identity)
+    assert found[0] == found[1]

@@ -134,6 +134,8 @@ def group_checks(
     found = discovered(read(texts), per_unit, bound, rule.direction)
     checks = []
     for name, each in found.findings.items():
+        if each.interval is None:
+            continue  # nothing is known of a group that the other half has one of
         some = [text for text, inside in zip(texts, found.slices[name], strict=True) if inside][:3]
         checks.append(_of_slice(f"prompts like {', '.join(map(repr, some))}", each, rule, bound))
     return tuple(checks)

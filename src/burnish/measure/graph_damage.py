@@ -93,10 +93,18 @@ def damaged(source: Path, target: Path, role: Role, edit: Edit, strength: float)
         _link(source / name, target / name)
     graph = ov.Core().read_model(source / found.file)
     edit(graph, strength)
+    _name_by_place(graph)
     ov.save_model(graph, target / found.file, compress_to_fp16=False)
     digests = {name: digest(target / name) for name in changed}
     update = {"files": bundle.files | digests, "evidence": {}, "verdict": None, "measurement": None}
     bundle.model_copy(update=update).save(target / MANIFEST)
+
+
+def _name_by_place(graph: Any) -> None:
+    """OpenVINO numbers new operators by process; by place, the same damage is the same bundle again."""
+    for k, op in enumerate(graph.get_ordered_ops()):
+        if op.get_type_name() not in ("Parameter", "Result"):
+            op.set_friendly_name(f"op_{k}")
 
 
 def _link(source: Path, target: Path) -> None:
