@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, get_args
 
 import typer
 
@@ -67,7 +67,7 @@ def _require_folder(output: Path | None) -> None:
 
 def read_parts(text: str) -> tuple[AuditPart, ...]:
     """The parts that a list with commas names, all where it is empty; raises SuiteError."""
-    known: tuple[AuditPart, ...] = AuditPart.__args__  # type: ignore[attr-defined]
+    known: tuple[AuditPart, ...] = get_args(AuditPart)
     asked = [word.strip() for word in text.split(",") if word.strip()]
     if unknown := [word for word in asked if word not in known]:
         raise SuiteError(f"{unknown[0]!r:.40} is no part of an audit", f"Take some of {', '.join(known)}")

@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from burnish.cli.console import print_json, print_table, progress, say
+from burnish.cli.console import Report, print_json, print_table, progress, say
 from burnish.cli.options import FeaturesOption, JudgeOption, read_suite
 from burnish.core.bundle import MANIFEST
 from burnish.core.errors import BundleError, SuiteError
@@ -57,24 +57,16 @@ def command(
         raise BundleError("no bundle was given", "burnish measure BUNDLE, or --make-suite OUT --prompts FILE")
     from burnish import api
 
-    rows: list[tuple[str, Measurement]] = []
-    quality: Quality | None = None
     asked = read_suite(suite)
     if (judge or features) is not None and asked is None:
         raise SuiteError("--judge and --features see a suite's pictures", "Give --suite too")
+    quality: Quality | None = None
     with progress() as report:
         if asked is not None:  # first, since it is what may be refused
             quality = api.measure_quality(
                 bundle, asked, against=against, judge=judge, features=features, report=report
             )
-        report("measuring the bundle", 0.3)
-        rows.append((str(bundle), api.measure(bundle, batch=batch)))
-        if against is not None and (Path(against) / MANIFEST).is_file():
-            report("measuring the other bundle", 0.6)
-            rows.append((against, api.measure(Path(against), batch=batch)))
-        elif against is not None:
-            report("measuring stock diffusers", 0.6)
-            rows.append((f"{against} with diffusers", api.measure_stock(against, batch=batch)))
+        rows = _costs(bundle, against, batch, report)
     if as_json:
         costs = [{"name": name, **row.model_dump(mode="json")} for name, row in rows]
         print_json({"costs": costs, "quality": quality.model_dump(mode="json") if quality else None})
@@ -82,6 +74,21 @@ def command(
     print_costs(rows)
     if quality is not None:
         print_quality(quality)
+
+
+def _costs(bundle: Path, against: str | None, batch: int, report: Report) -> list[tuple[str, Measurement]]:
+    """What the bundle costs and, where there is one, what it is compared with: each with its name."""
+    from burnish import api
+
+    report("measuring the bundle", 0.3)
+    rows = [(str(bundle), api.measure(bundle, batch=batch))]
+    if against is not None and (Path(against) / MANIFEST).is_file():
+        report("measuring the other bundle", 0.6)
+        rows.append((against, api.measure(Path(against), batch=batch)))
+    elif against is not None:
+        report("measuring stock diffusers", 0.6)
+        rows.append((f"{against} with diffusers", api.measure_stock(against, batch=batch)))
+    return rows
 
 
 def print_costs(rows: Sequence[tuple[str, Measurement]]) -> None:

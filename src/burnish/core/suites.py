@@ -191,7 +191,7 @@ def _cells(path: Path, where: str, row: dict[str, str]) -> dict[str, Any]:
 
 
 def _parse_yaml(path: Path, text: str) -> Suite:
-    import yaml  # type: ignore[import-untyped]
+    import yaml
 
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast, where it was compiled
     try:
