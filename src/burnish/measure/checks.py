@@ -42,8 +42,13 @@ def decide(interval: Interval, bound: float, direction: Direction, tolerated: fl
 def mean_check(rule: Rule, per_unit: Values) -> Check:
     """One rule on values (units,), seeds and variants averaged already: their mean against its bound."""
     interval = mean_interval(per_unit)
-    outcome = decide(interval, rule.bound, rule.direction)
     needed = prompts_to_decide(interval.mean, float(per_unit.std(ddof=1)), rule.bound, interval.n)
+    return check_of(rule, interval, needed)
+
+
+def check_of(rule: Rule, interval: Interval, needed: int) -> Check:
+    """A rule on an interval; `needed` is how many prompts would decide where this does not."""
+    outcome = decide(interval, rule.bound, rule.direction)
     return Check(
         metric=rule.label,
         unit=rule.unit,

@@ -8,7 +8,7 @@ from math import log
 import numpy as np
 
 from burnish.core.evidence import Check
-from burnish.measure.checks import decide, mean_check
+from burnish.measure.checks import check_of, mean_check
 from burnish.measure.metrics.diversity import diversity
 from burnish.measure.pictures import Values
 from burnish.measure.proportions import prompts_to_decide_proportion, proportions_interval
@@ -92,17 +92,5 @@ def _named(candidate: Scores, reference: Scores, units: Units) -> Check:
     assert candidate.named is not None and reference.named is not None  # noqa: S101, PT018 - the caller looked
     first = np.unique(units, return_index=True)[1]
     flags = candidate.named[first, 0], reference.named[first, 0]
-    interval = proportions_interval(*flags)
-    outcome = decide(interval, NAMED.bound, NAMED.direction)
-    return Check(
-        metric=NAMED.label,
-        unit=NAMED.unit,
-        interval=interval,
-        bound=NAMED.bound,
-        direction=NAMED.direction,
-        why=NAMED.why,
-        outcome=outcome,
-        prompts_to_decide=prompts_to_decide_proportion(*flags, NAMED.bound)
-        if outcome == "INCONCLUSIVE"
-        else 0,
-    )
+    needed = prompts_to_decide_proportion(*flags, NAMED.bound)
+    return check_of(NAMED, proportions_interval(*flags), needed)
