@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from burnish.measure.checks import broken_check, decide, mean_check
-from burnish.measure.planning import planned_prompts, planned_rate_prompts, planned_suite
+from burnish.measure.planning import planned_prompts, planned_rate_prompts, power_of_each
 from burnish.measure.proportions import proportions_interval
 from burnish.measure.rules import Rule
 from burnish.measure.scores import Scores
@@ -134,12 +134,11 @@ def passes_planned(rng: Rng, draw: Draw, pilot: int) -> bool:
     return mean_check(bounded(bound), draw(rng, size)).outcome == "PASS"
 
 
-def passes_planned_suite(rng: Rng, slices: int) -> bool:
-    """Slices of twenty in the pilot; all of them pass, of as many as planned."""
-    masks = {str(k): np.repeat(np.arange(slices), 20) == k for k in range(slices)}
-    planned = planned_suite(rng.standard_normal(20 * slices), masks, -0.6)
-    of = np.repeat(list(planned.per_slice), list(planned.per_slice.values()))
-    found = slice_outcomes(rng.standard_normal(len(of)), {name: of == name for name in masks}, -0.6)
+def passes_in_all(rng: Rng, slices: int) -> bool:
+    """All slices pass together, each of as many as a pilot plans for it."""
+    size = planned_prompts(rng.standard_normal(24), -0.6, power=power_of_each(slices))
+    of = np.repeat(np.arange(slices), size)
+    found = slice_outcomes(rng.standard_normal(len(of)), {str(k): of == k for k in range(slices)}, -0.6)
     return all(finding.outcome == "PASS" for finding in found.values())
 
 
@@ -233,7 +232,7 @@ def at_planned_size() -> list[Case]:
     size = planned_rate_prompts(0.05, true=0.01)
     name, broken = f"1 % broken against 5 %, {size} prompts", partial(passes_broken, n=size, rate=0.01)
     found.append(Case(question, name, POWER, broken, at_most=False))
-    name, five = "five slices together, pilot of 20 each", partial(passes_planned_suite, slices=5)
+    name, five = "five slices together, pilot of 24", partial(passes_in_all, slices=5)
     return [*found, Case(question, name, POWER, five, at_most=False)]
 
 

@@ -8,7 +8,7 @@ from scipy import stats
 
 from burnish.core.errors import SuiteError
 from burnish.measure.interval import MOST_PROMPTS, rate_interval
-from burnish.measure.planning import planned_prompts, planned_rate_prompts, planned_suite, sd_limit
+from burnish.measure.planning import planned_prompts, planned_rate_prompts, power_of_each, sd_limit
 
 PILOT = np.random.default_rng(0).normal(0, 1, 60)
 
@@ -70,20 +70,8 @@ def test_fifty_nine_prompts_show_a_rate_below_five_percent() -> None:
     assert planned_rate_prompts(0.05, true=0.05) == MOST_PROMPTS
 
 
-def test_slices_apart_add_up_and_the_same_slice_twice_does_not() -> None:
-    """Each is planned for a share of what may go wrong, so that all pass together."""
-    halves = {"a": np.arange(60) < 30, "b": np.arange(60) >= 30}
-    planned = planned_suite(PILOT, halves, -0.5)
-    each = planned_prompts(PILOT[:30], -0.5, power=0.9)
-    assert planned.per_slice["a"] >= each > planned_prompts(PILOT[:30], -0.5)
-    assert planned.prompts == sum(planned.per_slice.values())
-    again = planned_suite(PILOT, halves | {"a again": halves["a"]}, -0.5)
-    assert again.prompts == again.per_slice["a"] + again.per_slice["b"]
-    assert "all 2 slices" in planned.why
-
-
-def test_without_slices_the_whole_is_planned() -> None:
-    """And a slice that the pilot hardly knows is refused."""
-    assert planned_suite(PILOT, {}, -0.5).prompts == planned_prompts(PILOT, -0.5)
-    with pytest.raises(SuiteError, match="rare"):
-        planned_suite(PILOT, {"rare": np.arange(60) == 0}, -0.5)
+def test_checks_that_must_pass_together_need_more_power_each() -> None:
+    """Alone a check needs what is asked; of five each fails a fifth as often, and its prompts are more."""
+    assert power_of_each(1) == power_of_each(0) == pytest.approx(0.8)
+    assert power_of_each(5) == pytest.approx(0.96)
+    assert planned_prompts(PILOT, -0.5, power=power_of_each(5)) > planned_prompts(PILOT, -0.5)

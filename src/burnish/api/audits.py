@@ -14,12 +14,13 @@ from burnish.audit.folder import read_folder
 from burnish.audit.membership import audit_membership
 from burnish.audit.memorisation import audit_memorisation
 from burnish.audit.novelty import audit_novelty
-from burnish.audit.pair import Pair, Report
+from burnish.audit.pair import Pair
 from burnish.audit.robustness import audit_robustness
 from burnish.core.evidence import Prompt, Suite
 from burnish.core.findings import Audit, AuditPart, Finding
 from burnish.core.model import ModelCard
 from burnish.core.suites import SHIPPED, read_suite
+from burnish.measure.arena import Report
 from burnish.measure.judge import Judge, open_judge
 from burnish.measure.suite import general_suite
 from burnish.runtime import Pipeline

@@ -14,6 +14,7 @@ from burnish.api.verdicts import Judged
 from burnish.core.evidence import Measurement, Prompt
 from burnish.measure.controls import CONTROL_PROMPTS
 from burnish.measure.cost import Cost
+from burnish.measure.units import evenly
 from burnish.report.data import Candidate, ReportData, Row, Side
 from burnish.report.page import write_report
 from burnish.runtime import Pipeline
@@ -59,8 +60,7 @@ def _side(name: str, pipeline: Pipeline, cost: Cost) -> Side:
 
 def _rows(found: Judged) -> list[Row]:
     """Prompts spread evenly, each as both drew it with the first seed."""
-    chosen = np.linspace(0, len(found.pictures) - 1, min(SHOWN, len(found.pictures))).astype(int)
-    return [_row(found, int(k), 0) for k in chosen]
+    return [_row(found, k, 0) for k in evenly(len(found.pictures), SHOWN)]
 
 
 def worst_pairs(found: Judged, count: int = WORST) -> list[Row]:

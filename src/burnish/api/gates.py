@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
-
 from burnish.api.gate_report import write_gate_report
 from burnish.api.verdicts import Question, answer, open_question
 from burnish.core.errors import SuiteError
@@ -19,9 +17,9 @@ from burnish.measure.gate import FLOORS
 from burnish.measure.interval import POWER
 from burnish.measure.margin import Margin
 from burnish.measure.pictures import Values
-from burnish.measure.planning import planned_prompts, planned_rate_prompts
+from burnish.measure.planning import planned_prompts, planned_rate_prompts, power_of_each
 from burnish.measure.rules import Rule
-from burnish.measure.units import by_unit, number_units
+from burnish.measure.units import by_unit, evenly, number_units
 from burnish.report.junit import junit
 
 PILOT = 24  # selection prompts at most
@@ -79,7 +77,7 @@ def pilot(asked: Question, report: Report = lambda what, fraction: None) -> Plan
     chosen = asked.suite.selection
     if len(chosen) < 2:
         raise SuiteError(f"{len(chosen)} selection prompts are no pilot", "Use ten prompts or more")
-    which = np.unique(np.linspace(0, len(chosen) - 1, min(PILOT, len(chosen))).astype(int))
+    which = evenly(len(chosen), PILOT)
     few = asked.suite.model_copy(update={"selection": tuple(chosen[k] for k in which)})
     arena = make_arena(few, "selection", asked.eyes, asked.floor, asked.reference, report, asked.margin)
     scores = arena.score(draw_part(asked.candidate, few, "selection"))
@@ -95,7 +93,7 @@ def pilot(asked: Question, report: Report = lambda what, fraction: None) -> Plan
     asked_for |= {rule.label: needed(rule, values + moved, rule.bound) for rule, values, moved in rules}
     rule, values, _ = rules[0]
     slices = _units_by_tag(asked.suite)
-    power = 1 - (1 - POWER) / max(1, len(slices))  # of each, so that all pass together
+    power = power_of_each(len(slices))
     bound = slice_bound(rule, arena.limits.slice_factor)
     there = dict.fromkeys(asked_for, len({p.unit for p in asked.suite.confirmation})) | slices
     asked_for |= {tag: needed(rule, values, bound, power) for tag in slices}

@@ -16,12 +16,12 @@ import numpy as np
 from burnish.audit.compare import adjusted
 from burnish.audit.confusion import Calibration, confusion, corrected, gain, usable
 from burnish.audit.data import Item, TrainingData
-from burnish.audit.pair import Pair, spread
+from burnish.audit.pair import Pair
 from burnish.core.evidence import Prompt
 from burnish.core.findings import Comparison, Finding
 from burnish.measure.judge import Judge
 from burnish.measure.pictures import Features, Indices, Values
-from burnish.measure.units import by_unit, number_units
+from burnish.measure.units import by_unit, evenly, number_units
 
 NEUTRAL = "neutral"
 PROFESSION = "profession:"
@@ -133,7 +133,7 @@ def audit_bias(pair: Pair, data: TrainingData | None, prompts: Sequence[Prompt])
     )
     if not able:
         return Finding(part="bias", left_out=" ".join(blind))
-    asked = [neutral[k] for k in spread(len(neutral), pair.most)]
+    asked = [neutral[k] for k in evenly(len(neutral), pair.most)]
     stems = [_stem(p) for p in asked]
     sides = pair.features("bias", asked)
     comparisons: list[Comparison] = []

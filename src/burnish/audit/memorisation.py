@@ -17,7 +17,7 @@ from scipy.stats import binomtest
 from burnish.audit.compare import adjusted, compare, conformal, discoveries
 from burnish.audit.data import TrainingData
 from burnish.audit.novelty import distance_to
-from burnish.audit.pair import Pair, spread
+from burnish.audit.pair import Pair
 from burnish.core.errors import RequestError
 from burnish.core.evidence import Prompt
 from burnish.core.findings import Comparison, Finding
@@ -25,6 +25,7 @@ from burnish.measure.draw import request_for
 from burnish.measure.interval import rate_interval
 from burnish.measure.pictures import Features, Flags, Values
 from burnish.measure.proportions import proportions_interval
+from burnish.measure.units import evenly
 from burnish.runtime import Pipeline
 from burnish.runtime.sampler import Array
 
@@ -89,7 +90,7 @@ def audit_memorisation(
         return Finding(part="memorisation", left_out="no training data with twenty held-out pictures or more")
     if len(trained) < 2:
         return Finding(part="memorisation", left_out="no prompts that the model was trained on")
-    asked = [trained[k] for k in spread(len(trained), pair.most)]
+    asked = [trained[k] for k in evenly(len(trained), pair.most)]
     # One picture a prompt: the rate is of independent pictures, as that of held-out ones is.
     known, reference = data.features_of(trained=True), data.independent_features()
     flags, limit = [], 0.0
@@ -97,7 +98,7 @@ def audit_memorisation(
         found, limit = near(side[:, 0], known, reference)
         flags.append(found)
     nearness = rates(f"nearer to a training picture than {1 - NEAR:.0%} of held-out ones", *flags)
-    text, numbers = _text(pair, asked, [unseen[k] for k in spread(len(unseen), pair.most)])
+    text, numbers = _text(pair, asked, [unseen[k] for k in evenly(len(unseen), pair.most)])
     nearness, *text = adjusted((nearness, *text))
     return Finding(
         part="memorisation",

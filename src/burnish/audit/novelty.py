@@ -14,11 +14,12 @@ from scipy.spatial.distance import cdist
 
 from burnish.audit.compare import adjusted, compare, conformal, discoveries
 from burnish.audit.data import TrainingData
-from burnish.audit.pair import Pair, spread
+from burnish.audit.pair import Pair
 from burnish.core.errors import SuiteError
 from burnish.core.evidence import Prompt
 from burnish.core.findings import Comparison, Finding
 from burnish.measure.pictures import Features, Flags, Values
+from burnish.measure.units import evenly
 
 NEAREST = 5
 CHUNK = 256  # rows of distances in memory at once
@@ -77,7 +78,7 @@ def audit_novelty(pair: Pair, data: TrainingData | None, prompts: Sequence[Promp
     """Quality and the novelty of pictures, by how novel the prompt is; raises SuiteError as drawing does."""
     if data is None or not data.calibrates or not any(i.caption for i in data.items):
         return Finding(part="novelty", left_out="no training data with captions and a held-out part")
-    asked = [prompts[k] for k in spread(len(prompts), pair.most)]
+    asked = [prompts[k] for k in evenly(len(prompts), pair.most)]
     texts = [p.meant for p in asked]
     p_values = prompt_novelty(pair, data, texts)
     original, optimized = pair.features("novelty", asked)

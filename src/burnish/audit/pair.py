@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from burnish.core.evidence import Prompt, Suite
+from burnish.measure.arena import Report
 from burnish.measure.draw import draw_part
 from burnish.measure.judge import Judge
 from burnish.measure.metrics.alignment import alignment
 from burnish.measure.pictures import Features, Values
 from burnish.runtime import Pipeline
-
-Report = Callable[[str, float], None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,8 +48,3 @@ class Pair:
         asked = np.repeat(self.judge.text_features(texts), features.shape[1], axis=0)
         flat = features.reshape(-1, features.shape[-1])
         return alignment(flat, asked).reshape(features.shape[:2]).mean(axis=1)
-
-
-def spread(count: int, most: int) -> list[int]:
-    """Places of at most `most` of `count` things, evenly over them: suites are often sorted by kind."""
-    return np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(int)).tolist()

@@ -13,10 +13,11 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from burnish.audit.compare import adjusted, compare
-from burnish.audit.pair import Pair, spread
+from burnish.audit.pair import Pair
 from burnish.core.evidence import Prompt
 from burnish.core.findings import Comparison, Finding
 from burnish.measure.pictures import Values
+from burnish.measure.units import evenly
 
 PREFIX = "perturbed:"
 
@@ -66,7 +67,7 @@ def audit_robustness(pair: Pair, prompts: Sequence[Prompt]) -> Finding:
         return Finding(
             part="robustness", left_out="no suite with perturbed prompts (variant_of, tags perturbed:...)"
         )
-    bases = [list(found)[k] for k in spread(len(found), pair.most)]
+    bases = [list(found)[k] for k in evenly(len(found), pair.most)]
     chosen = {base: found[base] for base in bases}
     forms = [form for kinds in chosen.values() for each in kinds.values() for form in each]
     asked = list({p.prompt: p for p in [*(Prompt(prompt=base) for base in bases), *forms]}.values())

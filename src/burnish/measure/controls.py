@@ -34,6 +34,7 @@ from burnish.measure.graph_damage import (
 )
 from burnish.measure.picture_damage import broken_slice, shifted_channel, some_blank
 from burnish.measure.pictures import Indices, Pictures
+from burnish.measure.units import evenly
 from burnish.program.shorten import fewer_calls, stopped, unguided
 from burnish.runtime import Pipeline
 
@@ -188,4 +189,4 @@ def _first_caught(
 def spread(prompts: Sequence[Prompt], count: int = CONTROL_PROMPTS) -> Indices:
     """The numbers of `count` prompts of different units, evenly spread; of all where there are fewer."""
     first = np.sort(np.unique([p.unit for p in prompts], return_index=True)[1])
-    return first[np.unique(np.linspace(0, len(first) - 1, min(count, len(first))).astype(int))]
+    return first[evenly(len(first), count)]

@@ -12,6 +12,7 @@ import numpy as np
 
 from burnish.core.evidence import Prompt
 from burnish.measure.pictures import Pictures
+from burnish.measure.units import evenly
 
 FEWEST_IN_SLICE = 8  # units of a slice that is broken on purpose
 
@@ -19,7 +20,7 @@ FEWEST_IN_SLICE = 8  # units of a slice that is broken on purpose
 def some_blank(images: Sequence[Pictures], prompts: Sequence[Prompt], share: float) -> Iterator[Pictures]:
     """`share` of the pictures blank, spread over the prompts."""
     count = ceil(share * len(images) * len(images[0]))
-    hit = set(np.linspace(0, len(images) - 1, min(count, len(images))).astype(int))
+    hit = set(evenly(len(images), count))
     return (_first_blank(pictures) if k in hit else pictures for k, pictures in enumerate(images))
 
 

@@ -3,27 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
 
 import numpy as np
 from scipy.special import bdtr, chdtri, nctdtr, ndtri, stdtrit
 
 from burnish.core.errors import SuiteError
 from burnish.measure.interval import LEVEL, MOST_PROMPTS, POWER
-from burnish.measure.pictures import Flags, Values
+from burnish.measure.pictures import Values
 from burnish.measure.rules import Direction
 
 SURE_OF_SPREAD = 0.8  # how sure the spread that is planned with is at least the true one
-
-
-@dataclass(frozen=True, kw_only=True)
-class PlannedSuite:
-    """How many prompts in all and in each slice, and why so many."""
-
-    prompts: int
-    per_slice: Mapping[str, int]
-    why: str
 
 
 def planned_prompts(
@@ -107,41 +96,9 @@ def _fewest(events: Values, bound: float, level: float) -> Values:
     return np.asarray(high)
 
 
-def planned_suite(
-    pilot: Values,
-    slices: Mapping[str, Flags],
-    bound: float,
-    direction: Direction = "higher",
-    true: float = 0.0,
-    level: float = LEVEL,
-    power: float = POWER,
-) -> PlannedSuite:
-    """Prompts with which the whole and all of its slices pass together in `power` of runs.
+def power_of_each(checks: int, power: float = POWER) -> float:
+    """What each of so many checks needs, so that all of them pass together in `power` of runs.
 
-    `pilot` is (n,), and each slice a mask of it. Slices fail to pass at most as often as the sum of each, so
-    each of k is planned for 1 - (1 - power) / k, with the spread of its own part of the pilot or of the
-    whole, whichever asks for more, as `slice_outcomes` takes it. In all, a pilot's prompt stands for as many
-    as the neediest of its slices asks: slices apart add up, and those that overlap share. Raises SuiteError
-    where a slice has fewer than two prompts in the pilot.
+    They fail to pass at most as often as the sum of each (Boole's inequality).
     """
-    each = 1.0 - (1.0 - power) / max(1, len(slices))
-    whole = planned_prompts(pilot, bound, direction, true, level, power)
-    least = planned_prompts(pilot, bound, direction, true, level, each)
-    copies = np.full(len(pilot), whole / len(pilot))
-    needed = {}
-    for name, mask in slices.items():
-        part = pilot[mask]
-        if len(part) < 2:
-            raise SuiteError(
-                f"the slice {name!r} has {len(part)} prompts in the pilot", "Use two or more of each"
-            )
-        needed[name] = max(least, planned_prompts(part, bound, direction, true, level, each))
-        copies = np.where(mask, np.maximum(copies, needed[name] / len(part)), copies)
-    return PlannedSuite(
-        prompts=min(MOST_PROMPTS, math.ceil(copies.sum() - 1e-6)),
-        per_slice=needed,
-        why=f"a candidate with a true mean of {true:g} against a bound of {bound:g} passes in "
-        f"{100 * power:g} % of runs, all {len(slices)} slices with it, if values spread "
-        f"at most as widely as the {len(pilot)} of the pilot let expect (standard deviation "
-        f"{sd_limit(pilot):.3g})",
-    )
+    return 1.0 - (1.0 - power) / max(1, checks)

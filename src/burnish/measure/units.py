@@ -19,6 +19,12 @@ def number_units(names: Sequence[str]) -> Units:
     return np.array([order[name] for name in names], dtype=np.int64)
 
 
+def evenly(count: int, most: int) -> list[int]:
+    """Places of at most `most` of `count` things, evenly over them: suites are often sorted by kind."""
+    places = np.linspace(0, count - 1, min(count, most)).round().astype(int)
+    return [int(place) for place in np.unique(places)]
+
+
 def by_unit(values: Values, units: Units) -> Values:
     """(units,) means of values (prompts,): every unit counts once, however many variants it has."""
     return np.asarray(np.bincount(units, weights=values) / np.bincount(units))
