@@ -97,9 +97,5 @@ def _decided(check: Check) -> str:
 
 def _numbers(check: Check) -> tuple[str, str, str, str]:
     i = check.interval
-    return (
-        check.metric,
-        f"{i.mean:.3g} {check.unit}",
-        f"{i.low:.3g} to {i.high:.3g}",
-        f"{check.bound:.3g}",
-    )
+    mean, low, high, bound = (f"{round(x, 9) + 0.0:.3g}" for x in (i.mean, i.low, i.high, check.bound))
+    return check.metric, f"{mean} {check.unit}", f"{low} to {high}", bound  # 1e-16 is a sum's rounding

@@ -94,7 +94,7 @@ def _of_seeds(margin: Margin, reference: Scores, halved: Scores | None) -> Allow
         -margin.amount * spread,
         margin.amount * influence,
         f"the mean loss may be at most {margin.amount:g} of the {spread:.3g} points by which the reference's "
-        "own pictures of one prompt differ from seed to seed",
+        "own pictures of one prompt differ from seed to seed; the interval holds what is not known of it too",
     )
 
 
