@@ -21,7 +21,7 @@ FAST = {  # draws of each
     f"{PLANNED}: normal, pilot of 20": 200,
     f"{PLANNED}: heavy tails (t, 5 df), pilot of 200": 200,
     f"{PLANNED}: 1 % broken against 5 %, 124 prompts": 400,
-    f"{PLANNED}: five slices together, pilot of 20 each": 50,
+    f"{PLANNED}: five slices together, pilot of 24": 50,
     f"{ACCUSED}: apart, normal": 150,
     f"{ACCUSED}: apart, very skewed to the good (lognormal 1)": 150,
     f"{ACCUSED}: apart, three variants a prompt": 100,
