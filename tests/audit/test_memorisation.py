@@ -73,7 +73,7 @@ def test_first_outputs_are_the_first_calls(bundle: Bundles) -> None:
     unconditional, conditional = pipeline.first_outputs(request)
     program = pipeline.program
     seen: list[np.ndarray] = []
-    watched = Pipeline(bundle(SD), observe=lambda inputs: seen.append(inputs["sample"].copy()))
+    watched = Pipeline(bundle(SD), observe=lambda role, wires: seen.append(wires["sample"].copy()))
     preview = next(watched.steps(request)).preview()
     a, b = program.estimate[0]
     guided = unconditional + program.guidance[0] * (conditional - unconditional)

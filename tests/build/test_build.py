@@ -18,8 +18,8 @@ from diffusers.pipelines.dit import pipeline_dit
 from diffusers.schedulers import scheduling_ddpm
 
 from burnish.build import GraphStore, build, check_plan, plan_program
-from burnish.build.assemble import plan_starts
 from burnish.build.calibration import Conditions
+from burnish.build.tables import plan_starts
 from burnish.core.bundle import MANIFEST, Bundle
 from burnish.core.errors import BundleError, PlanError
 from burnish.core.files import digest
@@ -91,7 +91,7 @@ def test_the_manifest_says_what_was_built(name: str, bundle: Bundles, store: Sto
     there = {p.name: digest(p) for p in directory.iterdir() if p.name != MANIFEST}
     assert found.files == there
     assert found.null_class == (1000 if name == DIT else None)
-    assert found.any_size == (name != DIT)
+    assert found.model.any_size == (name != DIT)
 
 
 @pytest.mark.parametrize("name", FAMILIES)
@@ -119,6 +119,8 @@ def test_int8_is_nearly_fp32(bundle: Bundles, store: Stores, tmp_path: Path) -> 
         store(SD), plan, tmp_path / "int8", conditions=Conditions(prompts=("a red apple",)), device=fast
     )
     assert {g.role: g.precision for g in made.graphs} == {
+        "context": "bf16",
+        "modulation": "bf16",
         "denoiser": "int8",
         "time_proj": "fp32",
         "text_encoder": "fp32",
@@ -126,11 +128,11 @@ def test_int8_is_nearly_fp32(bundle: Bundles, store: Stores, tmp_path: Path) -> 
         "image_encoder": "fp32",
     }
     seen: list[dict[str, Any]] = []
-    exact = Pipeline(bundle(SD), observe=seen.append)
+    exact = Pipeline(bundle(SD), observe=lambda role, wires: seen.append(wires))
     quantized = Pipeline(tmp_path / "int8")
     expected = exact.generate(asked(SD, *SEEDS)).astype(np.float64)
     for inputs in seen:
-        ours, theirs = (p.graphs["denoiser"](**inputs) for p in (quantized, exact))
+        ours, theirs = (p.graphs["denoiser"](inputs)["output"] for p in (quantized, exact))
         assert 1e-4 < np.linalg.norm(ours - theirs) / np.linalg.norm(theirs) < INT8_ERROR
     found = quantized.generate(asked(SD, *SEEDS)).astype(np.float64)
     for a, b in zip(found, expected, strict=True):
@@ -158,7 +160,12 @@ REFUSED: dict[str, tuple[str, dict[str, Any], Device | None, str]] = {
     ),
     "int8": (SD, {"precision": "int8"}, device(int8=0.9), "precision does not apply: int8 is no faster"),
     "bf16": (SD, {"precision": "bf16"}, device(bf16=1.0), "precision does not apply: bf16 is no faster"),
-    "interval": (DDPM, {"guidance_interval": (0.0, 0.5)}, None, "guidance does not apply: an unconditional"),
+    "interval": (
+        DDPM,
+        {"guidance_interval": (0.0, 0.5)},
+        None,
+        "guidance does not apply: this model has no second",
+    ),
     "turned interval": (
         SD,
         {"guidance_interval": (0.6, 0.5)},
@@ -197,7 +204,7 @@ def test_guidance_interval_saves_passes(bundle: Bundles) -> None:
 def test_a_fast_denoiser_is_told_the_exact_time(precision: str, bundle: Bundles, store: Stores) -> None:
     """Beside a denoiser in bf16 or int8, every timestep's projection is diffusers' to 1e-4."""
     every = np.arange(1000, dtype=np.float32)
-    ours = Pipeline(bundle(SD, precision=precision)).graphs["time_proj"](timestep=every)
+    ours = Pipeline(bundle(SD, precision=precision)).graphs["time_proj"]({"timestep": every})["time_proj"]
     theirs = store(SD).model.denoiser.time_proj(torch.from_numpy(every)).numpy()
     assert np.abs(ours - theirs).max() < 1e-4
     assert len(np.unique(ours, axis=0)) == 1000

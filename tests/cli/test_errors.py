@@ -189,7 +189,7 @@ def interrupted(*args, **kwargs):
     return own(*args, **kwargs)
 {owner}.{method} = interrupted
 """
-CALL = {"module": "burnish.runtime.graphs", "owner": "CompiledGraph", "method": "__call__"}
+CALL = {"module": "burnish.runtime.graphs", "owner": "CompiledGraph", "method": "lent"}
 SAVE = {"module": "burnish.core.program", "owner": "Program", "method": "save"}
 INTERRUPTED: dict[str, tuple[str, dict[str, Any]]] = {
     "generate": ("generate {sd} a -n 3", CALL | {"after": 3}),
@@ -211,7 +211,7 @@ def test_an_interrupt_leaves_nothing_half_written(
     assert (code, out) == (130, "")
     assert err.strip() == MESSAGE
     assert not list(tmp_path.iterdir())
-    work = store(SD).folder("denoiser", "fp32").parent
+    work = store(SD).root
     assert not [p for p in work.iterdir() if p.name.startswith(".")]
 
 

@@ -258,7 +258,8 @@ def _evidence_belongs_to_its_bundle(made: Path, bundle: Bundle) -> None:
         open_manifest(made)
     shutil.rmtree(made / "evidence")
     assert open_manifest(made) == bundle
-    bundle.model_copy(update={"scaling_factor": 0.5}).save(made / MANIFEST)
+    other = bundle.model.model_copy(update={"scaling_factor": 0.5})
+    bundle.model_copy(update={"model": other}).save(made / MANIFEST)
     with pytest.raises(BundleError, match="its verdict is of another bundle"):
         open_manifest(made)
 

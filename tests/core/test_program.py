@@ -74,3 +74,38 @@ def test_costs_and_chance_are_read_from_the_table() -> None:
     for noise, chance in ((0.0, False), (0.5, True)):
         rows = (ROWS[0], Row(start=1.0, outputs=(1.0,), noises=(noise,)), ROWS[2])
         assert Program(**(fields() | {"rows": rows})).stochastic is chance
+
+
+def table(*deep: tuple[float, ...], guidance: tuple[float, ...] = (2.0, 2.0, 1.0)) -> dict[str, Any]:
+    """Three calls whose deep features are made as these rows say."""
+    return {**fields(3), "guidance": guidance, "deep": deep}
+
+
+DEEP: dict[str, tuple[dict[str, Any], str]] = {
+    "too few rows": (table((1.0,), (0.0, 1.0)), "deep must have 3 rows or none, found 2"),
+    "a stale first call": (table((0.0,), (0.0, 1.0), (0.0, 0.0, 1.0)), "row 0 of deep must be a 1"),
+    "half fresh": (table((1.0,), (0.5, 0.5), (0.0, 0.0, 1.0)), "row 1 of deep must be 1 zeros and a 1"),
+    "fresh and more": (table((1.0,), (0.5, 1.0), (0.0, 0.0, 1.0)), "row 1 of deep must be"),
+    "of a stale call": (table((1.0,), (1.0, 0.0), (0.0, 1.0, 0.0)), "row 2 of deep uses call 1, which"),
+    "of the other pass": (
+        table((1.0,), (1.0, 0.0), (0.0, 0.0, 1.0), guidance=(1.0, 2.0, 2.0)),
+        "row 1 of deep is guided, but uses call 0, which is not",
+    ),
+    "no number": (table((1.0,), (NAN, 0.0), (0.0, 0.0, 1.0)), "finite"),
+}
+
+
+@pytest.mark.parametrize("name", DEEP)
+def test_deep_features_come_from_earlier_calls_that_compute_them(name: str) -> None:
+    """A row of E that is neither fresh nor made of what is kept raises and says which."""
+    changes, words = DEEP[name]
+    with pytest.raises(ValueError, match=words):
+        Program(**changes)
+
+
+def test_passes_that_compute_deep_features_are_counted() -> None:
+    """Two passes a guided call, of which a stale one computes none; without E all do."""
+    program = Program(**table((1.0,), (1.0, 0.0), (0.25, 0.0, 0.0)))
+    assert (program.passes, program.fresh_passes) == (5, 2)
+    assert [program.fresh(i) for i in range(3)] == [True, False, False]
+    assert Program(**table()).fresh_passes == 5

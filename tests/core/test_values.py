@@ -40,8 +40,8 @@ CARD = ModelCard(
 GRAPH = Graph(
     role="denoiser",
     file="denoiser.xml",
-    inputs=("sample", "time_proj", "condition"),
-    output_shape=(4, 8, 8),
+    inputs=("sample",),
+    outputs={"output": (4, 8, 8)},
     precision="fp32",
     parity=Parity(relative_error=1e-7, max_abs_error=1e-6),
 )

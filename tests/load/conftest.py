@@ -23,7 +23,16 @@ def _one_thread() -> None:
 def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """The tiny models by the name of their maker; not to be written to."""
     root = tmp_path_factory.mktemp("models")
-    makers = (tiny_models.stable_diffusion, tiny_models.unconditional, tiny_models.class_conditional)
+    makers = (
+        tiny_models.stable_diffusion,
+        tiny_models.unconditional,
+        tiny_models.class_conditional,
+        tiny_models.stable_diffusion_xl,
+        tiny_models.stable_diffusion_3,
+        tiny_models.flux,
+        tiny_models.pixart_alpha,
+        tiny_models.pixart_sigma,
+    )
     return {make.__name__: make(root / make.__name__) for make in makers}
 
 

@@ -144,6 +144,15 @@ def test_weights_that_do_not_fill_the_model(copy: Copy, damage: Any, words: str)
     assert refusal.value.remedy
 
 
+@pytest.mark.parametrize("token", ["eos_token", "pad_token"])
+def test_tokens_that_the_encoder_does_not_know(copy: Copy, token: str) -> None:
+    """A token that a tokenizer adds by itself, beyond what its text encoder has rows for, is refused."""
+    path = copy("stable_diffusion")
+    edit("tokenizer/tokenizer_config.json", **{token: "<new>"})(path)
+    with pytest.raises(ModelError, match="202 tokens with those that it adds, its text encoder knows 201"):
+        open_model(path)
+
+
 def test_change_while_opening_is_refused(copy: Copy, monkeypatch: pytest.MonkeyPatch) -> None:
     """A file swapped between the check and the end of opening is noticed."""
     path = copy("unconditional")

@@ -79,7 +79,7 @@ FILES: dict[str, tuple[str, Damage, tuple[str, ...]]] = {
     "broken link": (SD, link("unet/x.json", "nowhere.json"), ("unet/x.json", "link")),
     "link to itself": (SD, link("unet/x.json", "x.json"), ("unet/x.json", "link")),
     "pipe": (SD, lambda p: os.mkfifo(p / "pipe.json"), ("pipe.json", "neither a file")),
-    "no index": (SD, remove(INDEX), (INDEX, "from_single_file")),
+    "no index": (SD, remove(INDEX), (INDEX, "single-file checkpoint")),
     "no config": (SD, remove("vae/config.json"), ("vae/config.json", "missing")),
     "no weights": (SD, remove(UNET), (UNET, "missing", "safe_serialization")),
     "no vocabulary": (
@@ -126,8 +126,8 @@ JSON: dict[str, tuple[str, Damage, tuple[str, ...]]] = {
 CLASSES: dict[str, tuple[str, Damage, tuple[str, ...]]] = {
     "pipeline": (
         SD,
-        edit(INDEX, _class_name="FluxPipeline"),
-        ("FluxPipeline", "StableDiffusionPipeline", "DiT"),
+        edit(INDEX, _class_name="WanPipeline"),
+        ("WanPipeline", "StableDiffusionPipeline", "DiT"),
     ),
     "pipeline file": (SD, edit(INDEX, _class_name=["pipeline", "P"]), ("_class_name", "Supported")),
     "library": (SD, edit(INDEX, unet=["evil", "UNet2DConditionModel"]), ("unet", "'evil'", "only diffusers")),

@@ -25,7 +25,8 @@ def test_a_bundle_that_differs_in_its_manifest_alone_draws_its_own(bundle: Bundl
     ours = draw_part(Pipeline(bundle(SD)), SUITE, "confirmation")
     path = copied(SD) / MANIFEST
     manifest = Bundle.read(path)
-    manifest.model_copy(update={"scaling_factor": 5 * manifest.scaling_factor}).save(path)
+    card = manifest.model.model_copy(update={"scaling_factor": 5 * manifest.model.scaling_factor})
+    manifest.model_copy(update={"model": card}).save(path)
     other = draw_part(Pipeline(path.parent), SUITE, "confirmation")
     assert not np.array_equal(ours[0], other[0])
 

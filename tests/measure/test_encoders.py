@@ -234,7 +234,6 @@ BOTH = [
     ("auto_map", edit("preprocessor_config.json", auto_map={"AutoImageProcessor": "look.Look"})),
     ("modeling_evil.py", write("modeling_evil.py")),
     ("pytorch_model.bin", write("pytorch_model.bin")),
-    ("spiece.model", write("spiece.model")),
     ("notes.txt", link("notes.txt", "/etc/hostname")),
     ("model.safetensors is missing", remove("model.safetensors")),
     ("model.safetensors: ", write("model.safetensors", b"short")),

@@ -72,6 +72,7 @@ def computing(role: str, change: Callable[[Any], Any]) -> Damage:
         whole = ov.Core().read_model(path)
         given = whole.get_results()[0].input_value(0)
         other = ov.Model([change(given)], whole.get_parameters(), role)
+        other.output(0).get_tensor().set_names(given.get_tensor().get_names())
         aside = path.with_name("aside.xml")  # the graph's weights are read from its file until it is saved
         ov.save_model(other, aside, compress_to_fp16=False)
         for suffix in (".xml", ".bin"):

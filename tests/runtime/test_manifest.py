@@ -55,8 +55,14 @@ DAMAGED: dict[str, tuple[Damage, str]] = {
     "graph elsewhere": (edit(lambda data: data["graphs"][0].update(file="d.xml")), "d.bin has no digest"),
     "a name of no file": (edit(lambda data: data["files"].update({"a\0b": "0"})), "which is no file"),
     "a folder as file": (edit(lambda data: data["files"].update({".": "0"})), "is missing"),
-    "no denoiser": (edit(lambda data: data["graphs"].pop(0)), "has no denoiser"),
-    "no tokenizer": (edit(lambda data: data.update(tokenizer="")), "has no tokenizer"),
+    "no denoiser": (
+        edit(lambda data: data.update(graphs=[g for g in data["graphs"] if g["role"] != "denoiser"])),
+        "has no denoiser",
+    ),
+    "no tokenizer": (
+        edit(lambda data: data.update(tokenizers=[])),
+        "text_encoder takes 'input_ids', which nothing before it gives",
+    ),
     "a file among the evidence": (
         edit(lambda data: data["evidence"].update({"program.json": "0" * 64})),
         "'program.json' is among files and evidence",

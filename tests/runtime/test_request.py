@@ -110,7 +110,7 @@ def test_ids_are_those_of_transformers(text: str, bundle: Bundles, unclipped_mod
     expected = theirs(plain, padding="max_length", max_length=16, truncation=True).input_ids
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", PromptCutWarning)
-        ids = PromptTokenizer(bundle(SD) / "tokenizer.json").ids([text])
+        ids = PromptTokenizer(bundle(SD) / "tokenizer.json").ids([text])[0]
     assert ids.tolist() == [expected]
 
 

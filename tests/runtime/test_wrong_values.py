@@ -56,19 +56,22 @@ WRONG: dict[str, tuple[Damage, str]] = {
     "a large multiple": (model(size_multiple=8192), "model.size_multiple"),
     "an odd multiple": (model(size_multiple=6), "size_multiple 6 does not fit"),
     "a multiple beyond the picture": (model(size_multiple=64), "size_multiple 64 does not fit"),
-    "no tokens": (model(max_tokens=0), "(16, 32), not (0, 32)"),
+    "no tokens": (model(max_tokens=0), "1 tokenizers, more than the model reads with"),
     "a milliard tokens": (model(max_tokens=10**9), "model.max_tokens"),
     "many classes": (model(classes=10**30), "model.classes"),
-    "of another family": (model(family="unconditional", latent_shape=[3, 32, 32]), "condition"),
-    "scaled by nothing": (manifest(scaling_factor=0), "scaling_factor"),
-    "scaled by nearly nothing": (manifest(scaling_factor=1e-50), "scaling_factor"),
-    "scaled by no number": (manifest(scaling_factor=float("nan")), "scaling_factor"),
-    "scaled by infinity": (manifest(scaling_factor=float("inf")), "scaling_factor"),
-    "shifted away": (manifest(shift_factor=-1e300), "shift_factor"),
+    "of another family": (
+        model(family="unconditional", latent_shape=[3, 32, 32]),
+        "that draws pixels has no decoder",
+    ),
+    "scaled by nothing": (model(scaling_factor=0), "scaling_factor"),
+    "scaled by nearly nothing": (model(scaling_factor=1e-50), "scaling_factor"),
+    "scaled by no number": (model(scaling_factor=float("nan")), "scaling_factor"),
+    "scaled by infinity": (model(scaling_factor=float("inf")), "scaling_factor"),
+    "shifted away": (model(shift_factor=-1e300), "shift_factor"),
     "a class below": (manifest(null_class=-1), "null_class"),
     "a class above": (manifest(null_class=1), "null_class is 1 of 0 classes"),
     **{
-        f"graph {name!r}": (graph("denoiser", file=name), "graphs.0.file")
+        f"graph {name!r}": (graph("denoiser", file=name), ".file: String should match")
         for name in (
             "",
             ".xml",
@@ -80,38 +83,44 @@ WRONG: dict[str, tuple[Damage, str]] = {
             "a.xml\n",
         )
     },
-    "a role twice": (edit(lambda data: data["graphs"].append(data["graphs"][0])), "more than one denoiser"),
+    "a role twice": (edit(lambda data: data["graphs"].append(data["graphs"][0])), "more than one context"),
     **{
-        f"inputs of {role} {inputs}": (graph(role, inputs=inputs), f"inputs of {role} are")
-        for role, inputs in {
-            "denoiser": ["sample", "time_proj"],
-            "time_proj": [],
-            "text_encoder": ["sample"],
-            "decoder": ["sample", "sample"],
-            "image_encoder": ["image"],
-        }.items()
+        f"inputs of {role} {inputs}": (graph(role, inputs=inputs), words)
+        for role, inputs, words in (
+            ("denoiser", ["sample", "output"], "denoiser takes 'output', which nothing before it gives"),
+            ("time_proj", [], "inputs"),
+            ("text_encoder", ["sample"], "text_encoder takes 'sample', which nothing before it gives"),
+            ("context", ["modulation.0"], "context takes 'modulation.0', which nothing before it gives"),
+            ("modulation", ["a/b"], "inputs.0"),
+            ("decoder", ["sample", "sample"], "inputs of decoder are"),
+            ("image_encoder", ["image"], "inputs of image_encoder are"),
+        )
     },
     **{
-        f"output of {role} {shape}": (graph(role, output_shape=shape), f"output_shape of {role} is")
-        for role, shape in {
-            "denoiser": [8, 8, 8],
-            "time_proj": [1, 16],
-            "text_encoder": [32],
-            "decoder": [3, 16, 16],
-            "image_encoder": [4, 8],
+        f"outputs of {role} {outputs}": (graph(role, outputs=outputs), f"outputs of {role} are")
+        for role, outputs in {
+            "denoiser": {"output": [8, 8, 8]},
+            "decoder": {"pixels": [3, 16, 16]},
+            "image_encoder": {"latents": [4, 8]},
         }.items()
     },
-    "no output": (graph("denoiser", output_shape=[]), "graphs.0.output_shape"),
-    "an output below": (graph("time_proj", output_shape=[-1]), "graphs.1.output_shape.0"),
-    "an output of a milliard": (graph("time_proj", output_shape=[10**9]), "graphs.1.output_shape.0"),
+    "no output": (graph("denoiser", outputs={}), "outputs"),
+    "an output below": (graph("time_proj", outputs={"time_proj": [-1]}), "outputs.time_proj.0"),
+    "an output of a milliard": (graph("time_proj", outputs={"time_proj": [10**9]}), "outputs.time_proj.0"),
+    "an output of another": (
+        graph("text_encoder", outputs={"time_proj": [32]}),
+        "text_encoder gives 'time_proj', which is there already",
+    ),
     "a long and wide text": (
         edit(
             lambda data: (
                 data["model"].update(max_tokens=65536),
-                data["graphs"][2].update(output_shape=[65536, 65536]),
+                next(g for g in data["graphs"] if g["role"] == "text_encoder").update(
+                    outputs={"condition": [65536, 65536]}
+                ),
             )
         ),
-        "text_encoder is (65536, 65536), more than",
+        "'condition' of text_encoder is (65536, 65536), more than",
     ),
     "no tokenizer at all": (
         signed("tokenizer.json", lambda _: "{}"),
@@ -170,8 +179,8 @@ LATE: dict[str, tuple[Damage, str]] = {
         "denoiser.xml is no graph for",
     ),
     "another graph": (
-        signed("denoiser.xml", lambda text: text.replace('"time_proj"', '"time"')),
-        "denoiser.xml is no graph for inputs",
+        signed("denoiser.xml", lambda text: text.replace('"context.0"', '"context"')),
+        "denoiser.xml is no graph for inputs of {'sample'",
     ),
     "deep tables": (signed("starts.json", lambda _: "[" * 99_999), "starts.json has no table"),
     "too few tables": (signed("starts.json", lambda _: "[]"), "starts.json has no table"),
@@ -211,7 +220,7 @@ def test_a_family_has_its_own_graphs(copied: Bundles) -> None:
     directory = copied(DDPM)
     for change, words in (
         (lambda data: data["graphs"].append(data["graphs"][0] | {"role": "decoder"}), "has no decoder"),
-        (lambda data: data.update(tokenizer="tokenizer.json"), "max_tokens is 0, but there is a tokenizer"),
+        (lambda data: data.update(tokenizers=["tokenizer.json"]), "1 tokenizers, more than the model reads"),
         (lambda data: data["model"].update(latent_shape=[3, 16, 16]), "nothing decodes"),
     ):
         whole = (directory / MANIFEST).read_text()

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from burnish.build import plan_program, reference_plan
+from burnish.build.learned import unfitted
 from burnish.core.plan import Floor, Plan, Precision
+from burnish.core.program import Program, Row
 from burnish.load import open_model
 from burnish.runtime import Pipeline
 from burnish.search.candidates import SOLVERS, candidates, fewer_calls, precisions, worthwhile
@@ -16,7 +18,7 @@ from burnish.search.costs import GraphSeconds, graph_seconds
 from tests import tiny_models
 from tests.conftest import DDPM, DIT, FAMILIES, SD, Bundles, Stores, device
 
-SECONDS = GraphSeconds(denoiser=2.0, other=10.0)
+SECONDS = GraphSeconds(of={"denoiser": 2.0, "decoder": 10.0})
 
 
 @pytest.mark.parametrize(
@@ -41,13 +43,15 @@ def test_candidates_come_in_order_of_cost(name: str, store: Stores) -> None:
     """Each costs what its table says at the measured seconds, and none less than the one before it."""
     model = store(name).model
     reference = reference_plan(model)
-    cheap = GraphSeconds(denoiser=1.0, other=10.0)
+    cheap = GraphSeconds(of={"denoiser": 1.0, "decoder": 10.0})
     found = candidates(model, reference, {"fp32": SECONDS, "bf16": cheap}, floor="faithful")
     assert len({c.plan for c in found}) == len(found) > 20
     assert all(a.latency_s <= b.latency_s for a, b in pairwise(found))
     for c in found:
         seconds = {"fp32": SECONDS, "bf16": cheap}[c.plan.precision]
-        assert c.program == plan_program(model, c.plan)
+        expected = unfitted(c.plan, model.card) if c.plan.learned else plan_program(model, c.plan)
+        assert c.program == expected
+        assert c.program.calls == c.plan.num_inference_steps or not c.plan.learned
         assert c.latency_s == pytest.approx(10.0 + c.program.passes * seconds.denoiser)
     assert {c.plan.precision for c in found} == {"fp32", "bf16"}
     assert {c.plan.guidance_scale for c in found} == {reference.guidance_scale}
@@ -87,7 +91,7 @@ def test_a_weaker_guidance_is_tried_where_another_picture_will_do(store: Stores)
 )
 def test_a_precision_must_be_worth_its_loss(seconds: dict[Precision, float], kept: set[Precision]) -> None:
     """Each is three tenths cheaper a pass than every more exact one that is kept."""
-    measured = {p: GraphSeconds(denoiser=s, other=1.0) for p, s in seconds.items()}
+    measured = {p: GraphSeconds(of={"denoiser": s, "decoder": 1.0}) for p, s in seconds.items()}
     assert set(worthwhile(measured)) == kept
 
 
@@ -100,7 +104,7 @@ def test_the_control_costs_no_more_than_the_candidate(store: Stores) -> None:
     assert control is not None
     assert control.plan.scheduler == reference.scheduler
     assert control.latency_s <= found.latency_s < control.latency_s + 2 * SECONDS.denoiser
-    slow = GraphSeconds(denoiser=1e6, other=0.0)
+    slow = GraphSeconds(of={"denoiser": 1e6})
     assert fewer_calls(model, reference, found, slow) is None
 
 
@@ -109,10 +113,33 @@ def test_seconds_are_measured_a_graph(name: str, bundle: Bundles) -> None:
     """Every graph that runs has a time; latency adds them up."""
     pipeline = Pipeline(bundle(name))
     found = graph_seconds({"fp32": pipeline})["fp32"]
-    assert found.denoiser > 0
-    assert (found.other > 0) == (name != DDPM)
-    passes = pipeline.program.passes
-    assert found.latency_s(pipeline.program) == pytest.approx(found.other + passes * found.denoiser)
+    assert set(found.of) == set(pipeline.graphs)
+    assert all(seconds > 0 for seconds in found.of.values())
+
+
+def test_a_graph_counts_as_often_as_it_runs() -> None:
+    """Texts once a pass's text, deep pieces in fresh passes, the others in all, the image encoder never."""
+    deep = ((1.0,), (1.0, 0.0), (0.0, 0.0, 1.0))
+    rows = tuple(Row(start=1.0, outputs=(1.0,) * i) for i in range(4))
+    guidance, ones = (2.0, 2.0, 1.0), (1.0,) * 3
+    program = Program(
+        timesteps=ones, input_scale=ones, guidance=guidance, estimate=((1.0, 1.0),) * 3, rows=rows, deep=deep
+    )
+    often = {
+        "time_proj": 2,
+        "text_encoder": 2,
+        "context": 2,
+        "modulation": 2,
+        "down": 5,
+        "deep": 3,
+        "up": 5,
+        "decoder": 1,
+        "image_encoder": 0,
+    }
+    for role, times in often.items():
+        assert GraphSeconds(of={role: 7.0}).latency_s(program) == 7.0 * times
+    plain = program.model_copy(update={"guidance": ones})
+    assert GraphSeconds(of={"text_encoder": 7.0, "up": 1.0}).latency_s(plain) == 7.0 + 3.0
 
 
 def test_latency_is_calls_times_seconds(store: Stores) -> None:
@@ -130,5 +157,6 @@ def test_a_model_whose_scheduler_clips_and_draws_noise_has_every_solver(tmp_path
     reference = reference_plan(model)
     assert reference.scheduler == "DDIMScheduler"
     found = candidates(model, reference, {"fp32": SECONDS}, floor="faithful")
-    assert {c.plan.scheduler for c in found} == {*SOLVERS, "DDIMScheduler"}
+    assert {c.plan.scheduler for c in found} == {"", *SOLVERS, "DDIMScheduler"}
+    assert {c.plan.learned for c in found if c.plan.scheduler == ""} == {True}
     assert not any(c.program.stochastic for c in found)

@@ -178,7 +178,7 @@ def test_an_interrupted_search_goes_on_where_it_stopped(
 
     monkeypatch.setattr(Arena, "judged", judged)
     # Plans cost what their tables say, so that both searches try them in one order.
-    costs = GraphSeconds(denoiser=1.0, other=0.0)
+    costs = GraphSeconds(of={"denoiser": 1.0})
     search = sys.modules["burnish.search.search"]
     monkeypatch.setattr(search, "graph_seconds", lambda benches: dict.fromkeys(benches, costs))
     with pytest.raises(KeyboardInterrupt):

@@ -56,7 +56,7 @@ def measure_stock(model: str | Path, *, batch: int = 1, num_inference_steps: int
         bundle=card.digest,
         batch=batch,
         calls=num_inference_steps,
-        passes=num_inference_steps * (1 if card.family == "unconditional" else 2),
+        passes=num_inference_steps * (2 if card.guidance == "classifier-free" else 1),
         latency_s=inner["latency_s"],
         cpu_s=inner["cpu_s"],
         peak_mib=whole.peak_mib,

@@ -38,7 +38,7 @@ def measure_quality(
     base = pipeline if against is None else open_bundle(against)
     require_alike(pipeline, base)
     card = pipeline.bundle.model
-    floor: Floor = "equivalent" if card.family == "stable-diffusion" else "faithful"
+    floor: Floor = "equivalent" if card.reads_text else "faithful"
     opened = open_judge(judge) if judge else default_judge(card, floor)
     eyes = Eyes(opened, open_features(features) if features else None)
     prompts = suite.confirmation
@@ -53,7 +53,7 @@ def measure_quality(
     reference = ours if against is None else drawn(base, "original's")
     found = eyes.score(prompts, ours, reference)
     metrics = {"broken pictures": found.broken.astype(float)}
-    if card.family == "stable-diffusion":
+    if card.reads_text:
         metrics["alignment"] = found.alignment
     if against is not None:
         metrics |= {"PSNR": found.psnr, "SSIM": found.ssim, "feature distance": found.distance}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import shutil
@@ -13,58 +12,20 @@ from typing import Any
 
 from tokenizers import Tokenizer
 
-from burnish.build import guidance, solver
 from burnish.build.calibration import Conditions, record
 from burnish.build.precision import precision_of
-from burnish.build.store import GraphStore
+from burnish.build.store import DENOISER, Found, GraphStore
+from burnish.build.tables import fitted_program, plan_starts
 from burnish.build.techniques import check_plan
-from burnish.core.bundle import MANIFEST, Bundle, Graph
-from burnish.core.errors import BundleError, ProgramError
+from burnish.core.bundle import MANIFEST, Bundle, Graph, Role, suffix, text_lengths
+from burnish.core.errors import BundleError
 from burnish.core.files import digest, directory_aside
 from burnish.core.model import Device
 from burnish.core.plan import Plan
 from burnish.core.program import Program
 from burnish.load import OpenedModel
 
-PROGRAM, STARTS, TOKENIZER = "program.json", "starts.json", "tokenizer.json"
-MOST_STARTS = 64  # image-to-image tables grow with the cube of the calls
-DEFAULT_STEPS, DEFAULT_GUIDANCE = 50, 7.5
-DETERMINISTIC = "DDIMScheduler"
-
-
-def reference_plan(model: OpenedModel) -> Plan:
-    """The model with its own scheduler, 50 steps and guidance, as diffusers runs Stable Diffusion by default.
-
-    In fp32, and without the clipping that some schedulers do and no table has (decision 5). Where its own
-    scheduler draws fresh noise at every step, DDIM on the same noise schedule (decision 10).
-    """
-    scale = {"unconditional": 1.0, "class-conditional": 4.0}.get(model.card.family, DEFAULT_GUIDANCE)
-    plan = Plan(num_inference_steps=DEFAULT_STEPS, guidance_scale=scale)
-    if not plan_program(model, plan).stochastic:
-        return plan
-    return plan.model_copy(update={"scheduler": DETERMINISTIC})
-
-
-def plan_program(model: OpenedModel, plan: Plan, start: int = 0) -> Program:
-    """The table of a plan, with its guidance; raises PlanError, ProgramError."""
-    check_plan(plan, model.card)
-    return guidance.apply(solver.read(model.scheduler, plan, start), plan, model.card)
-
-
-def plan_starts(model: OpenedModel, plan: Plan, whole: Program) -> tuple[Program, ...]:
-    """The image-to-image tables from each later step on; none where the scheduler has none, or too many.
-
-    Each is guided as the end of the whole table is: what is guided depends on how much noise is left.
-    """
-    if whole.calls > MOST_STARTS:
-        return ()
-    starts = []
-    with contextlib.suppress(ProgramError):
-        for step in range(1, plan.num_inference_steps):
-            start = plan_program(model, plan, step)
-            starts.append(start.model_copy(update={"guidance": whole.guidance[-start.calls :]}))
-        return tuple(starts)
-    return ()
+PROGRAM, STARTS = "program.json", "starts.json"
 
 
 def check_target(directory: Path) -> None:
@@ -98,16 +59,15 @@ def build(
     """
     check_target(directory)
     check_plan(plan, store.model.card, device)
-    program = plan_program(store.model, plan)
+    program = fitted_program(store, plan, conditions or Conditions())
     starts = plan_starts(store.model, plan, program)
     with directory_aside(directory) as aside:
         graphs = _graphs(store, plan, program, aside, conditions or Conditions())
         program.save(aside / PROGRAM)
         if starts:
             (aside / STARTS).write_text(json.dumps([p.model_dump(mode="json") for p in starts]))
-        if store.model.tokenizer is not None:
-            save_tokenizer(store.model.tokenizer, store.model.card.max_tokens, aside / TOKENIZER)
-        bundle = _manifest(store.model, plan, graphs, aside, device)
+        tokenizers = _tokenizers(store.model, aside)
+        bundle = _manifest(store.model, plan, graphs, tokenizers, aside, device)
         bundle.save(aside / MANIFEST)
     return bundle
 
@@ -116,17 +76,25 @@ def _graphs(
     store: GraphStore, plan: Plan, program: Program, aside: Path, conditions: Conditions
 ) -> tuple[Graph, ...]:
     found: list[Graph] = []
-    for role in store.roles:
-        precision = precision_of(plan, role)
-        if precision == "int8":
-            key = program.model_dump_json() + conditions.model_dump_json()
-            graph, path = store.int8(role, lambda: record(store, plan, program, conditions), key)
-        else:
-            graph, path = store.floating(role, precision)
-        for suffix in (".xml", ".bin"):
-            _link(path.with_suffix(suffix), aside / f"{role}{suffix}")
-        found.append(graph)
+    for part in store.parts:
+        for graph, path in _found(store, part, plan, program, conditions):
+            for kind in (".xml", ".bin"):
+                _link(path.with_suffix(kind), aside / f"{graph.role}{kind}")
+            found.append(graph)
     return tuple(found)
+
+
+def _found(
+    store: GraphStore, part: Role, plan: Plan, program: Program, conditions: Conditions
+) -> tuple[Found, ...]:
+    """The graphs of one captured part under a plan."""
+    precision = precision_of(plan, part)
+    if part != DENOISER:
+        return store.floating(part, precision)
+    if precision != "int8":
+        return store.denoiser(plan.cut, precision)
+    key = program.model_dump_json() + conditions.model_dump_json()
+    return store.int8(plan.cut, lambda: record(store, plan, program, conditions), key)
 
 
 def _link(source: Path, target: Path) -> None:
@@ -137,10 +105,24 @@ def _link(source: Path, target: Path) -> None:
         shutil.copy2(source, target)
 
 
+def _tokenizers(model: OpenedModel, directory: Path) -> tuple[str, ...]:
+    """The names of a tokenizer file for each text encoder, written in `directory`."""
+    every = [t for t in (model.tokenizer, model.tokenizer_2, model.tokenizer_3) if t is not None]
+    names = []
+    for k, (tokenizer, length) in enumerate(zip(every, text_lengths(model.card), strict=True)):
+        names.append(f"tokenizer{suffix(k)}.json")
+        save_tokenizer(tokenizer, length, directory / names[-1])
+    return tuple(names)
+
+
 def _manifest(
-    model: OpenedModel, plan: Plan, graphs: Sequence[Graph], directory: Path, device: Device | None
+    model: OpenedModel,
+    plan: Plan,
+    graphs: Sequence[Graph],
+    tokenizers: tuple[str, ...],
+    directory: Path,
+    device: Device | None,
 ) -> Bundle:
-    config: Any = model.autoencoder.config if model.autoencoder is not None else {}
     files = sorted(p for p in directory.iterdir() if p.is_file())
     names = {p.name for p in files}
     return Bundle(
@@ -150,11 +132,8 @@ def _manifest(
         device=device,
         program=PROGRAM,
         starts=STARTS if STARTS in names else "",
-        tokenizer=TOKENIZER if TOKENIZER in names else "",
-        scaling_factor=float(config.get("scaling_factor") or 1.0),
-        shift_factor=float(config.get("shift_factor") or 0.0),
+        tokenizers=tokenizers,
         null_class=model.null_class,
-        any_size=model.card.family != "class-conditional",
         files={p.name: digest(p) for p in files},
         built_by=f"burnish {version('burnish')}",
     )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from burnish.core.bundle import PIECES, WHOLE, Role
 from burnish.core.errors import PromptCutWarning
 from burnish.core.plan import Plan
 from burnish.core.program import Program
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from burnish.build.store import GraphStore
 
 SAMPLES = 128
+MOST_BYTES = 1 << 30  # of the samples of one graph
 TRAJECTORIES = 12
 SEED = 2**40  # far from the seeds that people and suites use
 PROMPTS = (
@@ -44,35 +46,57 @@ class Conditions(Part):
     prompts: tuple[str, ...] = PROMPTS
 
 
-def record(store: GraphStore, plan: Plan, program: Program, conditions: Conditions) -> list[dict[str, Any]]:
-    """Single denoiser inputs (batch 1), spread evenly over prompts, calls, and guided and unguided passes."""
+def record(
+    store: GraphStore, plan: Plan, program: Program, conditions: Conditions
+) -> dict[Role, list[dict[str, Any]]]:
+    """Single inputs (batch 1) of each piece of the denoiser, as the final program meets them.
+
+    Spread evenly over prompts, calls, and guided and unguided passes; with deep features kept from earlier
+    calls where the program keeps them.
+    """
     from burnish.build.assemble import build
 
-    seen: list[dict[str, Any]] = []
+    whole, fresh = program.passes, program.fresh_passes
+    seen = {role: _Recorder(fresh if role == "deep" else whole) for role in (*WHOLE, *PIECES)}
     with tempfile.TemporaryDirectory() as folder:
         plain = Path(folder) / "fp32"
-        build(store, plan.model_copy(update={"precision": "fp32"}), plain)
-        pipeline = Pipeline(plain, verify=False, observe=seen.append)
+        build(store, plan.model_copy(update={"precision": "fp32", "learned": False, "fresh_calls": 0}), plain)
+        observe = lambda role, inputs: seen[role].see(inputs)  # noqa: E731
+        pipeline = Pipeline(plain, verify=False, observe=observe).with_program(program)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", PromptCutWarning)  # ranges are what matters here, not words
             pipeline.generate(request_for(pipeline, conditions, program))
-    singles = [
-        {name: value[k : k + 1] for name, value in batch.items()}
-        for batch in seen
-        for k in range(len(batch["sample"]))
-    ]
-    keep = np.linspace(0, len(singles) - 1, min(SAMPLES, len(singles))).round().astype(int)
-    return [singles[k] for k in keep]
+    return {role: recorder.kept for role, recorder in seen.items() if recorder.kept}
+
+
+class _Recorder:
+    """Keeps SAMPLES of what one graph is given in `passes` batches; fewer where they are large."""
+
+    def __init__(self, passes: int) -> None:
+        self.kept: list[dict[str, Any]] = []
+        self._total, self._place = passes * TRAJECTORIES, 0
+        self._wanted: set[int] = set()
+
+    def see(self, inputs: dict[str, Any]) -> None:
+        count = len(inputs["sample"] if "sample" in inputs else next(iter(inputs.values())))
+        if self._place == 0:
+            one = sum(value.nbytes for value in inputs.values()) / count
+            number = min(SAMPLES, self._total, max(int(MOST_BYTES / one), 1))
+            self._wanted = set(np.linspace(0, self._total - 1, number).round().astype(int).tolist())
+        for k in range(count):
+            if self._place + k in self._wanted:
+                self.kept.append({name: np.array(value[k : k + 1]) for name, value in inputs.items()})
+        self._place += count
 
 
 def request_for(pipeline: Pipeline, conditions: Conditions, program: Program) -> Request:
     """A batch of trajectories over the conditions, or over classes spread evenly, or over seeds alone."""
     card = pipeline.bundle.model
     seeds = tuple(SEED + k for k in range(TRAJECTORIES))
-    if card.family == "stable-diffusion":
+    if card.reads_text:
         chosen: Sequence[str] = conditions.prompts or PROMPTS
         return Request(seeds=seeds, prompts=tuple(chosen[k % len(chosen)] for k in range(TRAJECTORIES)))
-    if card.family == "class-conditional":
+    if card.classes:
         labels = np.linspace(0, card.classes - 1, TRAJECTORIES).astype(int)
         return Request(seeds=seeds, class_labels=tuple(int(k) for k in labels))
     return Request(seeds=seeds)

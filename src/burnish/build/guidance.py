@@ -11,13 +11,13 @@ from burnish.program import guided
 
 def apply(program: Program, plan: Plan, card: ModelCard) -> Program:
     """The program with the plan's guidance weight on the calls inside the interval."""
-    scale = 1.0 if card.family == "unconditional" else plan.guidance_scale
+    scale = plan.guidance_scale if card.guidance == "classifier-free" else 1.0
     return guided(program, scale, plan.guidance_interval)
 
 
 def _refusal(plan: Plan, card: ModelCard, device: Device | None) -> str:
-    if card.family == "unconditional" and plan.guidance_interval != (0.0, 1.0):
-        return "an unconditional model has no guidance to leave out"
+    if card.guidance != "classifier-free" and plan.guidance_interval != (0.0, 1.0):
+        return "this model has no second pass to leave out"
     low, high = plan.guidance_interval
     return "" if 0.0 <= low <= high <= 1.0 else f"guidance_interval {low:g}-{high:g} is not inside 0-1"
 

@@ -11,6 +11,7 @@ from burnish.build.technique import Technique
 from burnish.core.model import Device, ModelCard
 from burnish.core.plan import Plan
 from burnish.core.program import Program
+from burnish.load import step_arguments
 from burnish.program import make_scheduler, read_program, scheduler_names
 
 # A clipped step is no linear step. Few-call solvers on latents are used without; where a model's own
@@ -28,11 +29,13 @@ def scheduler_of(own: Any, plan: Plan) -> Any:
     return make_scheduler(plan.scheduler or type(own).__name__, {**own.config, **clips}, **changes)
 
 
-def read(own: Any, plan: Plan, start: int = 0) -> Program:
+def read(own: Any, plan: Plan, start: int = 0, card: ModelCard | None = None) -> Program:
     """The plan's table, unguided; `start` > 0 is its image-to-image table from that row on."""
     scheduler = scheduler_of(own, plan)
     config = json.dumps(dict(scheduler.config), sort_keys=True, default=str)
-    program = _read(type(scheduler).__name__, config, plan.num_inference_steps, start)
+    count = plan.num_inference_steps
+    arguments = step_arguments(card, scheduler, count) if card else {}
+    program = _read(type(scheduler).__name__, config, count, start, json.dumps(arguments))
     if any(own.config.get(key) for key in NOT_LINEAR):
         return program.model_copy(
             update={"source": f"{program.source}, without the clipping of the original"}
@@ -41,9 +44,10 @@ def read(own: Any, plan: Plan, start: int = 0) -> Program:
 
 
 @lru_cache(maxsize=256)
-def _read(name: str, config: str, num_inference_steps: int, start: int) -> Program:
+def _read(name: str, config: str, num_inference_steps: int, start: int, arguments: str) -> Program:
     """Reading verifies, which costs up to a tenth of a second; plans differ mostly in what no table holds."""
-    return read_program(make_scheduler(name, json.loads(config)), num_inference_steps, start=start)
+    scheduler = make_scheduler(name, json.loads(config))
+    return read_program(scheduler, num_inference_steps, start=start, arguments=json.loads(arguments))
 
 
 def _refusal(plan: Plan, card: ModelCard, device: Device | None) -> str:

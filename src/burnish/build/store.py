@@ -2,32 +2,49 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import openvino as ov
+from pydantic import TypeAdapter
 
-from burnish.core.bundle import Graph, Role
+from burnish.core.bundle import ORDER, Graph, Role
+from burnish.core.errors import PlanError
 from burnish.core.files import digest_text, directory_aside, source_digest, write_text
 from burnish.core.plan import Precision
-from burnish.graphs import Capture, captures, compare, lower, quantize, require_parity, save
+from burnish.graphs import (
+    Capture,
+    captures,
+    compare,
+    cut,
+    cuts,
+    lower,
+    quantize,
+    require_parity,
+    save,
+    wire_shapes,
+)
 from burnish.load import OpenedModel
 from burnish.runtime.graphs import INFERENCE_PRECISION
 
 Inputs = dict[str, Any]
+Found = tuple[Graph, Path]  # a graph and its .xml
 
-# The components whose weights each graph holds.
+# The components whose weights each graph holds, where it has any.
 COMPONENTS: dict[Role, tuple[str, ...]] = {
     "text_encoder": ("text_encoder",),
-    "time_proj": (),
+    "text_encoder_2": ("text_encoder_2",),
+    "text_encoder_3": ("text_encoder_3",),
     "denoiser": ("unet", "transformer"),
     "decoder": ("vae",),
     "image_encoder": ("vae",),
 }
+DENOISER: Role = "denoiser"
+ALONGSIDE: tuple[Role, ...] = ("context", "modulation")  # pieces that run once a text, so int8 gains nothing
+_GRAPHS = TypeAdapter(tuple[Graph, ...])
 
 
 def _maker() -> str:
@@ -39,7 +56,7 @@ def _maker() -> str:
 
 @dataclass(frozen=True)
 class GraphStore:
-    """Graphs of `model` under `directory`, one folder a role and precision, each written whole."""
+    """Graphs of `model` under `directory`, a folder a captured part, each written whole."""
 
     model: OpenedModel
     directory: Path
@@ -49,71 +66,125 @@ class GraphStore:
         """Where everything lies that was made of this model by this code."""
         return self.directory / f"{self.model.card.digest[:16]}-{_maker()}"
 
-    def folder(self, role: Role, precision: Precision, key: str = "") -> Path:
-        """Where a graph lies; `key` tells calibrations apart."""
-        return self.root / f"{role}-{precision}{key}"
+    @property
+    def parts(self) -> tuple[Role, ...]:
+        """What this model is captured as; its denoiser becomes several graphs."""
+        return tuple(c.role for c in captures(self.model))
 
-    def floating(self, role: Role, precision: Precision) -> tuple[Graph, Path]:
-        """A graph in fp32 or bf16 and its .xml: one file, bf16 is how it is run, each with its own parity.
+    @property
+    def depths(self) -> tuple[str, ...]:
+        """Where the denoiser can be cut, the shallowest first."""
+        return cuts(ov.Core().read_model(self._whole()))
+
+    def floating(self, part: Role, precision: Precision) -> tuple[Found, ...]:
+        """A part other than the denoiser: one file, bf16 is how it is run, each with its own parity.
 
         Raises ModelError when the captured graph is another function than PyTorch's.
         """
-        folder = self.folder(role, "fp32")
-        if not (folder / "graph.json").is_file():
-            found = self._found(role)
-            self._write(folder, found, lower(found), "fp32", half=self._stored_half(role))
-        graph = Graph.model_validate_json((folder / "graph.json").read_text())
-        path = folder / graph.file
-        if precision != "fp32":
-            note = folder / f"{precision}.json"
-            if not note.is_file():
-                parity = compare(self._found(role), ov.Core().read_model(path), precision="bf16")
-                update = {"precision": precision, "parity": parity}
-                write_text(note, graph.model_copy(update=update).model_dump_json(indent=2))
-            graph = Graph.model_validate_json(note.read_text())
-        return graph, path
+        captured = self._captured(part)
+        folder = self._lowered(captured)
+        return self._noted(folder, captured, [part], dict.fromkeys([part], precision))
+
+    def denoiser(self, depth: int, precision: Precision) -> tuple[Found, ...]:
+        """The denoiser as what a text, a call and the state decide; the last in three where `depth` is not 0.
+
+        `depth` counts from 1, the shallowest cut. Raises ModelError as `floating`, PlanError where there is
+        no such depth.
+        """
+        captured = self._captured(DENOISER)
+        folder = self.root / f"denoiser-cut{depth}-fp32"
+        if not folder.is_dir():
+            names = ("", *self.depths)
+            if depth >= len(names):
+                raise PlanError(
+                    f"the denoiser has no cut at depth {depth}", f"The deepest is {len(names) - 1}"
+                )
+            with directory_aside(folder) as aside:
+                for piece in cut(ov.Core().read_model(self._whole()), names[depth]):
+                    save(piece.model, aside / f"{piece.role}.xml", half=self._stored_half(DENOISER))
+        roles = _roles(folder)
+        return self._noted(folder, captured, roles, dict.fromkeys(roles, precision))
 
     def int8(
-        self, role: Role, samples: Callable[[], Sequence[Inputs]], calibration: str
-    ) -> tuple[Graph, Path]:
-        """The int8 graph calibrated on `samples()`, which is only called when the graph is not there yet."""
-        _, path = self.floating(role, "fp32")
-        folder = self.folder(role, "int8", f"-{digest_text(calibration)[:12]}")
-        if not (folder / "graph.json").is_file():
-            model = quantize(ov.Core().read_model(path), samples())
-            self._write(folder, self._found(role), model, "int8", half=True)
-        graph = Graph.model_validate_json((folder / "graph.json").read_text())
-        return graph, folder / graph.file
+        self, depth: int, samples: Callable[[], Mapping[Role, Sequence[Inputs]]], calibration: str
+    ) -> tuple[Found, ...]:
+        """The denoiser with int8 pieces, calibrated on `samples()` where they are not there yet."""
+        captured = self._captured(DENOISER)
+        pieces = {graph.role: path for graph, path in self.denoiser(depth, "bf16")}
+        folder = self.root / f"denoiser-cut{depth}-int8-{digest_text(calibration)[:12]}"
+        if not folder.is_dir():
+            recorded = samples()
+            with directory_aside(folder) as aside:
+                for role, path in pieces.items():
+                    model = ov.Core().read_model(path)
+                    if role not in ALONGSIDE:
+                        model = quantize(model, recorded[role])
+                    save(model, aside / f"{role}.xml", half=True)
+        precisions: dict[Role, Precision] = {role: "bf16" if role in ALONGSIDE else "int8" for role in pieces}
+        return self._noted(folder, captured, list(pieces), precisions)
 
-    @property
-    def roles(self) -> tuple[Role, ...]:
-        """The graphs this model has."""
-        return tuple(c.role for c in captures(self.model))
+    def _captured(self, part: Role) -> Capture:
+        return next(c for c in captures(self.model) if c.role == part)
 
-    def _found(self, role: Role) -> Capture:
-        return next(c for c in captures(self.model) if c.role == role)
+    def _whole(self) -> Path:
+        return self._lowered(self._captured(DENOISER)) / f"{DENOISER}.xml"
 
-    def _stored_half(self, role: Role) -> bool:
+    def _lowered(self, captured: Capture) -> Path:
+        """The folder of a captured part as one graph."""
+        folder = self.root / f"{captured.role}-fp32"
+        if not folder.is_dir():
+            with directory_aside(folder) as aside:
+                path = aside / f"{captured.role}.xml"
+                save(lower(captured), path, half=self._stored_half(captured.role))
+                require_parity(captured, compare(captured, (ov.Core().read_model(path), "f32")))
+        return folder
+
+    def _stored_half(self, part: Role) -> bool:
         """Whether the weights came in half precision, so that storing them so loses nothing."""
         return any(
             c.dtype.lower() in ("f16", "float16", "fp16")
             for c in self.model.card.components
-            if c.parameters and c.name in COMPONENTS[role]
+            if c.parameters and c.name in COMPONENTS.get(part, ())
         )
 
     @staticmethod
-    def _write(folder: Path, captured: Capture, model: Any, precision: Precision, *, half: bool) -> None:
-        """Saves a graph with the parity of what then lies on disk, which half precision may have rounded."""
-        with directory_aside(folder) as aside:
-            path = aside / f"{captured.role}.xml"
-            save(model, path, half=half)
-            parity = compare(captured, ov.Core().read_model(path), precision=INFERENCE_PRECISION[precision])
-            graph = Graph(
-                role=captured.role,
-                file=path.name,
-                inputs=tuple(captured.examples),
-                output_shape=tuple(captured.reference().shape[1:]),
-                precision=precision,
-                parity=require_parity(captured, parity) if precision == "fp32" else parity,
+    def _noted(
+        folder: Path, captured: Capture, roles: Sequence[Role], precisions: Mapping[Role, Precision]
+    ) -> tuple[Found, ...]:
+        """Graphs that lie in a folder, with the parity of all of them in a row, as they are on disk.
+
+        Half precision may have rounded them, and so may the precision that they are run in.
+        """
+        note = folder / f"{'-'.join(dict.fromkeys(precisions.values()))}.json"
+        if not note.is_file():
+            write_text(
+                note,
+                _GRAPHS.dump_json(tuple(_graphs(folder, captured, roles, precisions)), indent=2).decode(),
             )
-            (aside / "graph.json").write_text(json.dumps(graph.model_dump(mode="json"), indent=2))
+        found = _GRAPHS.validate_json(note.read_text())
+        return tuple((graph, folder / graph.file) for graph in found)
+
+
+def _roles(folder: Path) -> list[Role]:
+    """The pieces in a folder, in the order in which they run."""
+    return [role for role in ORDER if (folder / f"{role}.xml").is_file()]
+
+
+def _graphs(
+    folder: Path, captured: Capture, roles: Sequence[Role], precisions: Mapping[Role, Precision]
+) -> Iterator[Graph]:
+    models = [ov.Core().read_model(folder / f"{role}.xml") for role in roles]
+    hints = [INFERENCE_PRECISION[precisions[role]] for role in roles]
+    parity = compare(captured, *zip(models, hints, strict=True))
+    shapes = wire_shapes(captured, models)
+    if set(hints) == {INFERENCE_PRECISION["fp32"]}:
+        require_parity(captured, parity)
+    for role, model in zip(roles, models, strict=True):
+        yield Graph(
+            role=role,
+            file=f"{role}.xml",
+            inputs=tuple(port.get_node().get_friendly_name() for port in model.inputs),
+            outputs={port.get_any_name(): shapes[port.get_any_name()] for port in model.outputs},
+            precision=precisions[role],
+            parity=parity,
+        )

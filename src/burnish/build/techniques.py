@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from burnish.build import guidance, precision, solver
+from burnish.build import caching, guidance, learned, precision, solver
 from burnish.core.errors import PlanError
 from burnish.core.model import Device, ModelCard
 from burnish.core.plan import Plan
 
-TECHNIQUES = (solver.TECHNIQUE, guidance.TECHNIQUE, precision.TECHNIQUE)
+TECHNIQUES = (
+    solver.TECHNIQUE,
+    learned.TECHNIQUE,
+    guidance.TECHNIQUE,
+    caching.TECHNIQUE,
+    precision.TECHNIQUE,
+)
 
 
 def check_plan(plan: Plan, card: ModelCard, device: Device | None = None) -> None:

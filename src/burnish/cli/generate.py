@@ -39,7 +39,7 @@ def command(
 
     pipeline = Pipeline(bundle)
     card = pipeline.bundle.model
-    if card.family == "stable-diffusion" and prompt is None:
+    if card.reads_text and prompt is None:
         raise RequestError("no prompt was given", f'burnish generate {bundle} "a red apple"')
     if prompt == "":
         say("Warning: the prompt is empty; the model draws what it likes.")

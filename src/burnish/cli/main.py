@@ -13,7 +13,7 @@ from typer.exceptions import TyperException
 from burnish.cli.console import quiet_libraries, say
 from burnish.core.errors import BurnishError
 
-VERBS = ("inspect", "optimize", "measure", "gate", "audit", "generate")
+VERBS = ("inspect", "optimize", "measure", "gate", "audit", "costs", "generate")
 INTERRUPTED = 130
 CRASHED = 70  # EX_SOFTWARE of sysexits.h; 1 is a gate's FAIL
 

@@ -9,26 +9,49 @@ from pydantic import Field, model_validator
 
 from burnish.core.evidence import Measurement, Verdict
 from burnish.core.files import digest_text
-from burnish.core.model import MOST_NUMBERS, Device, Family, ModelCard
+from burnish.core.model import MOST_NUMBERS, Device, ModelCard
 from burnish.core.plan import Plan, Precision
 from burnish.core.values import Part, Value
 
 MANIFEST = "bundle.json"
-Role = Literal["text_encoder", "time_proj", "denoiser", "decoder", "image_encoder"]
+Role = Literal[
+    "time_proj",
+    "size_proj",
+    "guidance_proj",
+    "text_encoder",
+    "text_encoder_2",
+    "text_encoder_3",
+    "condition",
+    "context",
+    "modulation",
+    "denoiser",
+    "down",
+    "deep",
+    "up",
+    "decoder",
+    "image_encoder",
+]
+# Graphs in the order in which they run, by how often that is: a text's once for each text (`modulation`
+# for all calls at once), the denoiser's once a call, in one piece or in three.
+TEXT: tuple[Role, ...] = (
+    "size_proj",
+    "guidance_proj",
+    "text_encoder",
+    "text_encoder_2",
+    "text_encoder_3",
+    "condition",
+    "context",
+)
+WHOLE: tuple[Role, ...] = ("denoiser",)
+PIECES: tuple[Role, ...] = ("down", "deep", "up")
+BEFORE: tuple[Role, ...] = ("time_proj", *TEXT, "modulation")
+ORDER: tuple[Role, ...] = (*BEFORE, *WHOLE, *PIECES)
+OUTPUT = "output"  # what a denoiser gives in the end
 
-_AUTOENCODER: dict[Role, tuple[str, ...]] = {"decoder": ("sample",), "image_encoder": ("sample",)}
-_CONDITIONAL: dict[Role, tuple[str, ...]] = {
-    "denoiser": ("sample", "time_proj", "condition"),
-    "time_proj": ("timestep",),
-}
-# The graphs that a family may have, with the inputs that `burnish.graphs.capture` gives each.
-INPUTS: dict[Family, dict[Role, tuple[str, ...]]] = {
-    "stable-diffusion": {**_CONDITIONAL, **_AUTOENCODER, "text_encoder": ("input_ids",)},
-    "class-conditional": {**_CONDITIONAL, **_AUTOENCODER},
-    "unconditional": {"denoiser": ("sample", "time_proj"), "time_proj": ("timestep",)},
-}
 Size = Annotated[int, Field(ge=1, le=65536)]
-MOST_SCALE = 1e6  # autoencoders have 0.01 to 10; what a float32 rounds to 0, or to infinity, is far beyond
+Shape = Annotated[tuple[Size, ...], Field(max_length=4)]
+Wire = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.]{1,64}$")]
+MOST_WIRES = 4096
 
 
 class Parity(Part):
@@ -39,12 +62,16 @@ class Parity(Part):
 
 
 class Graph(Part):
-    """One static graph: its file in the bundle, its inputs by name, its precision, its parity."""
+    """One static graph: its file in the bundle, the wires it takes and gives, its precision, its parity.
+
+    Graphs are joined by the names of their wires. `outputs` has the shape of each for one image (for
+    `modulation`, one call of it) at the model's own size.
+    """
 
     role: Role
     file: str = Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*\.xml$")  # OpenVINO IR; weights beside it (.bin)
-    inputs: tuple[str, ...]
-    output_shape: tuple[Size, ...] = Field(min_length=1, max_length=3)  # of one image
+    inputs: tuple[Wire, ...] = Field(min_length=1, max_length=MOST_WIRES)
+    outputs: dict[Wire, Shape] = Field(min_length=1, max_length=MOST_WIRES)
     precision: Precision
     parity: Parity
 
@@ -61,11 +88,8 @@ class Bundle(Value):
     device: Device | None = None
     program: str = "program.json"
     starts: str = ""  # programs for image-to-image, one a start row; "" where there are none
-    tokenizer: str = ""  # "" where there is no text
-    scaling_factor: float = Field(default=1.0, ge=1 / MOST_SCALE, le=MOST_SCALE)
-    shift_factor: float = Field(default=0.0, ge=-MOST_SCALE, le=MOST_SCALE)
+    tokenizers: tuple[str, ...] = Field(default=(), max_length=3)  # one a text encoder, in order
     null_class: int | None = Field(default=None, ge=0)
-    any_size: bool = False  # whether pictures of other sizes than the model's own can be made
     measurement: Measurement | None = None
     original: Measurement | None = None  # what the model cost before, on the same machine
     verdict: Verdict | None = None
@@ -79,40 +103,86 @@ class Bundle(Value):
         found_out = {"device", "measurement", "original", "verdict", "evidence", "built_by"}
         return digest_text(self.model_dump_json(exclude=found_out))
 
+    def graph(self, role: Role) -> Graph | None:
+        """The graph of a role, or None."""
+        return next((graph for graph in self.graphs if graph.role == role), None)
+
+    @property
+    def denoiser(self) -> tuple[Role, ...]:
+        """The graphs that a call of the denoiser runs, in order."""
+        return PIECES if self.graph("deep") else WHOLE
+
+    def given(self) -> set[str]:
+        """The wires that a request gives itself: ids and their masks, a class, sizes, a guidance scale."""
+        ids = {f"{name}{suffix(k)}" for k in range(len(self.tokenizers)) for name in IDS}
+        label = {"condition"} if self.model.classes else set()
+        sizes = {"stable-diffusion-xl": {"time_ids"}, "pixart": {"resolution", "aspect_ratio"}}
+        scale = {"guidance"} if self.model.guidance == "embedded" else set()
+        return {"timestep"} | ids | label | scale | sizes.get(self.model.family, set())
+
     @model_validator(mode="after")
     def _of_one_model(self) -> Self:
         roles = [graph.role for graph in self.graphs]
-        for k, graph in enumerate(self.graphs):
-            if graph.role in roles[:k]:
-                raise ValueError(f"graphs has more than one {graph.role}")
-            _require_fit(self.model, graph)
+        for k, role in enumerate(roles):
+            if role in roles[:k]:
+                raise ValueError(f"graphs has more than one {role}")
         if both := self.files.keys() & self.evidence.keys():
             raise ValueError(f"{min(both)!r:.80} is among files and evidence")
-        if self.tokenizer and not self.model.max_tokens:
-            raise ValueError("model.max_tokens is 0, but there is a tokenizer")
-        if self.tokenizer and self.model.family != "stable-diffusion":
-            raise ValueError(f"tokenizer is {self.tokenizer!r:.80}, but the model reads no text")
+        if len(self.tokenizers) > len(text_lengths(self.model)):
+            raise ValueError(f"there are {len(self.tokenizers)} tokenizers, more than the model reads with")
         if self.null_class is not None and self.null_class > self.model.classes:
             raise ValueError(f"null_class is {self.null_class} of {self.model.classes} classes")
+        _require_joined(self)
+        for graph in self.graphs:
+            _require_fit(self.model, graph)
         return self
 
 
+IDS = ("input_ids", "attention_mask")
+
+
+def text_lengths(card: ModelCard) -> tuple[int, ...]:
+    """Tokens that each text encoder reads, in order."""
+    return tuple(n for n in (card.max_tokens, card.max_tokens_2, card.max_tokens_3) if n)
+
+
+def suffix(k: int) -> str:
+    """What the names of text encoder k end in, counted from 0: "", "_2", "_3"."""
+    return f"_{k + 1}" if k else ""
+
+
+def _require_joined(bundle: Bundle) -> None:
+    """Raises ValueError where a graph takes what nothing gives it, or gives what another gave."""
+    there = bundle.given()
+    for role in ORDER:
+        graph = bundle.graph(role)
+        if graph is None:
+            continue
+        state = {"sample"} if role in (*WHOLE, *PIECES) else set()
+        for wire in graph.inputs:
+            if wire not in there | state:
+                raise ValueError(f"{role} takes {wire!r:.80}, which nothing before it gives")
+        if twice := there & graph.outputs.keys():
+            raise ValueError(f"{role} gives {min(twice)!r:.80}, which is there already")
+        there |= graph.outputs.keys()
+    for role in ("decoder", "image_encoder"):
+        graph = bundle.graph(role)
+        if graph is not None and bundle.model.image_shape == bundle.model.latent_shape:
+            raise ValueError(f"a model that draws pixels has no {role}")
+        if graph is not None and graph.inputs != ("sample",):
+            raise ValueError(f"the inputs of {role} are {graph.inputs!r:.80}, not ('sample',)")
+
+
 def _require_fit(card: ModelCard, graph: Graph) -> None:
-    """Raises ValueError where a graph is none of its model's, or takes or gives something else."""
-    inputs = INPUTS[card.family].get(graph.role)
-    if inputs is None:
-        raise ValueError(f"a model that is {card.family} has no {graph.role}")
-    if graph.inputs != inputs:
-        raise ValueError(f"the inputs of {graph.role} are {graph.inputs!r:.80}, not {inputs}")
-    shape = graph.output_shape
+    """Raises ValueError where a graph gives something else than its model has."""
     expected = {
-        "denoiser": card.latent_shape,
-        "image_encoder": card.latent_shape,
-        "decoder": card.image_shape,
-        "text_encoder": (card.max_tokens, shape[-1]),  # how wide is the encoder's own
-        "time_proj": shape[-1:],
-    }[graph.role]
-    if shape != expected:
-        raise ValueError(f"the output_shape of {graph.role} is {shape}, not {expected}")
-    if graph.role == "text_encoder" and math.prod(shape) > MOST_NUMBERS:
-        raise ValueError(f"the output_shape of {graph.role} is {shape}, more than {MOST_NUMBERS} numbers")
+        "denoiser": {OUTPUT: card.latent_shape},
+        "up": {OUTPUT: card.latent_shape},
+        "image_encoder": {"latents": card.latent_shape},
+        "decoder": {"pixels": card.image_shape},
+    }.get(graph.role)
+    if expected is not None and graph.outputs != expected:
+        raise ValueError(f"the outputs of {graph.role} are {graph.outputs!r:.80}, not {expected}")
+    for wire, shape in graph.outputs.items():
+        if math.prod(shape) > MOST_NUMBERS:
+            raise ValueError(f"{wire!r:.80} of {graph.role} is {shape}, more than {MOST_NUMBERS} numbers")

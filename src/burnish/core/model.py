@@ -9,14 +9,26 @@ from pydantic import Field, model_validator
 
 from burnish.core.values import Part, Value
 
-Family = Literal["stable-diffusion", "unconditional", "class-conditional"]
+Family = Literal[
+    "stable-diffusion",
+    "stable-diffusion-xl",
+    "stable-diffusion-3",
+    "flux",
+    "pixart",
+    "unconditional",
+    "class-conditional",
+]
 PredictionType = Literal["epsilon", "v_prediction", "sample", "flow_prediction"]
+# Classifier-free: two passes, pulled apart. Embedded: one pass, and the denoiser is told the scale.
+Guidance = Literal["none", "classifier-free", "embedded"]
 
 # Far above any model there is; beyond them one picture alone would fill the memory of a large machine.
 Channels = Annotated[int, Field(ge=1, le=1024)]
 Side = Annotated[int, Field(ge=1, le=4096)]
 ImageSide = Annotated[int, Field(ge=1, le=16384)]
 MOST_NUMBERS = 1 << 26  # of one array, 256 MiB; three channels of 4096 x 4096 are three quarters of it
+
+MOST_SCALE = 1e6  # autoencoders have 0.01 to 10; what a float32 rounds to 0, or to infinity, is far beyond
 
 
 class Component(Part):
@@ -31,8 +43,21 @@ class Component(Part):
     digest: str = ""  # sha256 over the weights file(s), "" where there are none
 
 
+class Adapter(Part):
+    """A LoRA that was fused into the weights: W + weight * scale * B A."""
+
+    name: str  # of its file
+    weight: float
+    digest: str  # sha256 of the file
+
+
 class ModelCard(Value):
-    """A diffusers model directory, as found; shapes are (channels, height, width)."""
+    """A diffusers model directory, as found; shapes are (channels, height, width).
+
+    `guidance_scale` and `num_inference_steps` are what the pipeline class asks for by default.
+    `empty_negative` says what stands for a negative prompt that is not given: "" encoded, or zeros in place
+    of all text states. The autoencoder's latents are those of the denoiser / scaling_factor + shift_factor.
+    """
 
     name: str
     family: Family
@@ -43,11 +68,30 @@ class ModelCard(Value):
     latent_shape: tuple[Channels, Side, Side]
     image_shape: tuple[Literal[3], ImageSide, ImageSide]
     size_multiple: Side  # pictures must be divisible by this many pixels
-    max_tokens: int = Field(default=0, ge=0, le=65536)  # 0 where there is no text
+    max_tokens: int = Field(default=0, ge=0, le=65536)  # of the first text encoder; 0 where there is none
+    max_tokens_2: int = Field(default=0, ge=0, le=65536)
+    max_tokens_3: int = Field(default=0, ge=0, le=65536)
     classes: int = Field(default=0, ge=0, le=1 << 20)  # number of class labels; 0 where there are none
+    guidance: Guidance = "classifier-free"
+    guidance_scale: float = Field(default=7.5, ge=0.0, le=100.0)
+    num_inference_steps: int = Field(default=50, ge=1, le=1000)
+    empty_negative: Literal["encoded", "zeros"] = "encoded"
+    scaling_factor: float = Field(default=1.0, ge=1 / MOST_SCALE, le=MOST_SCALE)
+    shift_factor: float = Field(default=0.0, ge=-MOST_SCALE, le=MOST_SCALE)
+    adapters: tuple[Adapter, ...] = ()
     licence: str = "unknown"
     source: str = ""
-    digest: str  # over every file's digest
+    digest: str  # over every file's digest, the adapters and a size that was asked for
+
+    @property
+    def reads_text(self) -> bool:
+        """Whether pictures are asked for in words."""
+        return self.max_tokens > 0
+
+    @property
+    def any_size(self) -> bool:
+        """Whether pictures of other sizes can be made; a transformer's positions fix the model's own."""
+        return self.family in ("stable-diffusion", "stable-diffusion-xl", "unconditional")
 
     @property
     def parameters(self) -> int:

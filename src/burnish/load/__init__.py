@@ -7,6 +7,7 @@ from burnish.load.card import inspect
 from burnish.load.components import EMBEDDED, OpenedModel, open_model, reference_pipeline, resolve
 from burnish.load.device import probe_device
 from burnish.load.directory import CheckedDirectory, check_directory
+from burnish.load.steps import step_arguments
 
 __all__ = [
     "EMBEDDED",
@@ -18,4 +19,5 @@ __all__ = [
     "probe_device",
     "reference_pipeline",
     "resolve",
+    "step_arguments",
 ]

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
+from inspect import signature
 from pathlib import Path
 from typing import Any, get_args
 
+import diffusers
 from pydantic import ValidationError
 
 from burnish.core.errors import ModelError
 from burnish.core.files import digest_text
-from burnish.core.model import Component, ModelCard, PredictionType
+from burnish.core.model import Adapter, Component, Guidance, ModelCard, PredictionType
+from burnish.load.checkpoint import model_directory
 from burnish.load.directory import CheckedDirectory, check_directory
-from burnish.load.fit import autoencoder_factor, denoiser_factor, side
+from burnish.load.sizes import autoencoder_factor, denoiser_factor, latent_channels, side
 from burnish.load.weights import DTYPES, Tensor, read_header
 
 MAX_FRONT_MATTER = 64 << 10
@@ -110,10 +113,15 @@ def _prediction_type(checked: CheckedDirectory) -> PredictionType:
     )
 
 
-def card_of(checked: CheckedDirectory) -> ModelCard:
-    """The card of a checked directory; raises ModelError where its sizes are not those of a model."""
+def card_of(
+    checked: CheckedDirectory, size: int | None = None, adapters: tuple[Adapter, ...] = ()
+) -> ModelCard:
+    """The card of a checked directory; raises ModelError where its sizes are not those of a model.
+
+    `size` is the side of a picture in pixels, the pipeline's own by default.
+    """
     try:
-        return _card(checked)
+        return _card(checked, size, adapters)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "the whole"
@@ -123,12 +131,63 @@ def card_of(checked: CheckedDirectory) -> ModelCard:
         ) from None
 
 
-def _card(checked: CheckedDirectory) -> ModelCard:
+def _latent_side(checked: CheckedDirectory, size: int | None, factor: int, step: int) -> int:
+    """The side of the latents; ModelError where there are none for pictures of that size."""
+    layout = checked.layout
+    denoiser = checked.configs[layout.denoiser]
+    if size is None:
+        return side(denoiser, layout)
+    if size < step or size % step:
+        raise ModelError(f"a size of {size} pixels is not divisible by {step}", "Ask for another size")
+    most = denoiser.get("pos_embed_max_size")
+    if most and size // step > most:
+        raise ModelError(
+            f"a size of {size} pixels is more than the {most * step} that the denoiser has positions for",
+            "Ask for a smaller size",
+        )
+    return size // factor
+
+
+def _tokens(checked: CheckedDirectory, name: str) -> int:
+    if name not in checked.configs:
+        return 0
+    return checked.layout.parts[name].max_tokens or int(checked.configs[name]["model_max_length"])
+
+
+def _guidance(checked: CheckedDirectory) -> tuple[Guidance, float, int]:
+    """How the pipeline guides, and its own scale and steps: the defaults of its __call__."""
+    family = checked.layout.family
+    call = signature(getattr(diffusers, checked.pipeline).__call__).parameters
+    steps = int(call["num_inference_steps"].default)
+    scale = float(call["guidance_scale"].default) if "guidance_scale" in call else 1.0
+    embedded = checked.configs[checked.layout.denoiser].get("guidance_embeds")
+    if family == "unconditional" or (family == "flux" and not embedded):
+        return "none", 1.0, steps
+    return ("embedded" if family == "flux" else "classifier-free"), scale, steps
+
+
+def _zeros(checked: CheckedDirectory) -> bool:
+    forced = checked.settings.get("force_zeros_for_empty_prompt", True)
+    return checked.layout.family == "stable-diffusion-xl" and bool(forced)
+
+
+def _digest(checked: CheckedDirectory, size: int | None, adapters: tuple[Adapter, ...]) -> str:
+    lines = [f"{sha}  {name}\n" for name, sha in sorted(checked.files.items())]
+    lines += [f"{adapter.digest}  adapter {adapter.weight!r}\n" for adapter in adapters]
+    lines += [f"size {size}\n"] if size is not None else []
+    return digest_text("".join(lines))
+
+
+def _card(checked: CheckedDirectory, size: int | None, adapters: tuple[Adapter, ...]) -> ModelCard:
     """The card of a directory that passed its checks; ModelError for an unknown prediction type."""
     family, configs = checked.layout.family, checked.configs
     denoiser: dict[str, Any] = configs[checked.layout.denoiser]
-    latent, channels = side(denoiser), int(denoiser["in_channels"])
-    factor = autoencoder_factor(configs["vae"]) if "vae" in configs else 1
+    vae = configs.get("vae", {})
+    factor = autoencoder_factor(vae) if vae else 1
+    # diffusers lets some UNets have odd sizes on the way down; a static graph with fixed ups does not.
+    step = factor * denoiser_factor(family, denoiser)
+    latent, channels = _latent_side(checked, size, factor, step), latent_channels(family, denoiser)
+    guidance, scale, steps = _guidance(checked)
     front = _front_matter(checked.path)
     return ModelCard(
         name=checked.path.name,
@@ -138,17 +197,25 @@ def _card(checked: CheckedDirectory) -> ModelCard:
         prediction_type=_prediction_type(checked),
         scheduler=checked.classes["scheduler"][1],
         latent_shape=(channels, latent, latent),
-        image_shape=(3 if "vae" in configs else channels, latent * factor, latent * factor),
-        # diffusers lets some UNets have odd sizes on the way down; a static graph with fixed ups does not.
-        size_multiple=factor * denoiser_factor(family, denoiser),
-        max_tokens=configs["tokenizer"]["model_max_length"] if "tokenizer" in configs else 0,
+        image_shape=(3 if vae else channels, latent * factor, latent * factor),
+        size_multiple=step,
+        max_tokens=_tokens(checked, "tokenizer"),
+        max_tokens_2=_tokens(checked, "tokenizer_2"),
+        max_tokens_3=_tokens(checked, "tokenizer_3"),
         classes=denoiser["num_embeds_ada_norm"] if family == "class-conditional" else 0,
+        guidance=guidance,
+        guidance_scale=scale,
+        num_inference_steps=steps,
+        empty_negative="zeros" if _zeros(checked) else "encoded",
+        scaling_factor=float(vae.get("scaling_factor") or 1.0),
+        shift_factor=float(vae.get("shift_factor") or 0.0),
+        adapters=adapters,
         licence=_licence(front),
         source=front.get("source") or front.get("base_model", ""),
-        digest=digest_text("".join(f"{sha}  {name}\n" for name, sha in sorted(checked.files.items()))),
+        digest=_digest(checked, size, adapters),
     )
 
 
-def inspect(path: Path | str) -> ModelCard:
-    """What a directory is, once checked; nothing in it is run. Raises ModelError as check_directory."""
-    return card_of(check_directory(path))
+def inspect(path: Path | str, *, config: Path | str | None = None) -> ModelCard:
+    """What a directory or a checkpoint is, once checked; nothing in it is run. ModelError as `open_model`."""
+    return card_of(check_directory(model_directory(path, config)))

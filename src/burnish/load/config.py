@@ -36,28 +36,44 @@ STAND_INS = {
 
 # Sizes that decide how much is built before the first weight is read: the lowest and the highest allowed.
 LIMITS: dict[str, tuple[int, int]] = {
+    "addition_time_embed_dim": (1, 16384),
     "attention_head_dim": (1, 4096),
+    "axes_dims_rope": (1, 4096),
     "block_out_channels": (1, 8192),
+    "caption_channels": (1, 65536),
+    "caption_projection_dim": (1, 65536),
     "cross_attention_dim": (1, 16384),
+    "d_ff": (1, 65536),
+    "d_kv": (1, 4096),
+    "d_model": (1, 16384),
+    "dual_attention_layers": (0, 255),
     "hidden_size": (1, 16384),
     "in_channels": (1, 1024),
     "intermediate_size": (1, 65536),
+    "joint_attention_dim": (1, 65536),
     "latent_channels": (1, 1024),
     "layers_per_block": (1, 64),
     "max_position_embeddings": (1, 65536),
     "norm_num_groups": (1, 1024),
     "num_attention_heads": (1, 1024),
     "num_embeds_ada_norm": (1, 1 << 20),
+    "num_heads": (1, 1024),
     "num_hidden_layers": (1, 256),
     "num_layers": (1, 256),
+    "num_single_layers": (0, 256),
     "num_train_timesteps": (1, 100_000),
     "out_channels": (1, 2048),
     "patch_size": (1, 64),
+    "pooled_projection_dim": (1, 65536),
+    "pos_embed_max_size": (1, 1024),
+    "projection_class_embeddings_input_dim": (1, 65536),
+    "relative_attention_num_buckets": (1, 4096),
     "sample_size": (1, 4096),
     "transformer_layers_per_block": (0, 64),
     "vocab_size": (1, 1 << 20),
 }
 MAX_LIST = 64
+ENDLESS = ("lambda_min_clipped",)  # keys whose number may be minus infinity: no bound, which is the default
 _REMEDY = "Take the config of the model the weights belong to"
 
 
@@ -70,6 +86,8 @@ def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _not_a_number(text: str) -> float:
+    if text == "-Infinity":  # as Python, though not JSON, writes what one setting of schedulers may be
+        return -math.inf
     raise ValueError(f"{text} is not JSON")
 
 
@@ -101,6 +119,9 @@ def _check_tree(tree: dict[str, Any], where: str) -> None:
                     f"{where} has the key {key}: {FORBIDDEN_KEYS[key]}",
                     "Remove the key if the model works without it; Burnish runs no code out of a model",
                 )
+        for key, value in ((k, v) for n in level if isinstance(n, dict) for k, v in n.items()):
+            if value == -math.inf and key not in ENDLESS:
+                raise ModelError(f"{where}: {key:.80} is -Infinity", _REMEDY)
         children = (n.values() if isinstance(n, dict) else n for n in level)
         level = [child for group in children for child in group if isinstance(child, (dict, list))]
         if not level:

@@ -15,8 +15,10 @@ from typing import Any
 from burnish.core.errors import ModelError
 from burnish.core.files import digest
 from burnish.load.config import check_limits, read_object
-from burnish.load.fit import check_fit, check_shapes, settle
+from burnish.load.fit import check_fit
 from burnish.load.layouts import Layout, read_layout
+from burnish.load.shapes import check_shapes
+from burnish.load.sizes import settle
 from burnish.load.weights import Tensor, component_weights, read_header, scan
 
 INDEX = "model_index.json"
@@ -24,6 +26,8 @@ MAX_FILES = 1000
 # Git and the Hugging Face downloader keep their books here; nothing in them is ever opened.
 BOOKKEEPING = frozenset({".git", ".cache"})
 ALLOWED = re.compile(r"\.(safetensors|json|txt|md|ya?ml|jinja|png|jpe?g|webp|gif|svg|pdf)")
+# Stands beside tokenizer.json, which must be there and is what is read.
+UNREAD_NAMES = ("spiece.model",)
 PLAIN_NAMES = ("LICENSE", "LICENCE", "NOTICE", "COPYING", ".git")  # as beginnings of names without a suffix
 WEIGHTS = re.compile(
     r"\.(bin|pth?|ckpt|pkl|pickle|np[yz]|joblib|dill|h5|hdf5|keras|msgpack|onnx|pb|tflite|gg(uf|ml)|model|zip|tar)"
@@ -35,14 +39,21 @@ Stamp = tuple[str, int, int, int, int]  # name, bytes, times of change in ns, in
 
 
 @dataclass(frozen=True, eq=False)
-class CheckedDirectory:
-    """A directory that passed: everything here was read from the very bytes whose digests are in `files`."""
+class Skeleton:
+    """A directory whose index, configs and tokenizers passed; its weights are another matter."""
 
     path: Path  # absolute, links resolved
     pipeline: str
     layout: Layout
+    settings: dict[str, Any]  # what model_index.json says beside the parts
     classes: dict[str, tuple[str, str]]  # part -> (library, class)
     configs: dict[str, dict[str, Any]]  # part -> config with defaults
+
+
+@dataclass(frozen=True, eq=False)
+class CheckedDirectory(Skeleton):
+    """A directory that passed: everything here was read from the very bytes whose digests are in `files`."""
+
     tensors: dict[str, dict[str, Tensor]]  # part -> its weights
     weights: dict[str, tuple[str, ...]]  # part -> its weights files, relative
     files: dict[str, str]  # relative name -> sha256
@@ -53,6 +64,8 @@ def _refuse_kind(where: str) -> None:
     path = Path(where)
     if path.name in FORBIDDEN_FILES:
         raise ModelError(f"{where} is refused: {FORBIDDEN_FILES[path.name]}", "Delete it")
+    if path.name in UNREAD_NAMES:
+        return
     suffix = path.suffix.lower()
     if CODE.fullmatch(suffix):
         raise ModelError(
@@ -112,36 +125,42 @@ def _root(path: Path) -> Path:
     if not (path / INDEX).is_file():
         raise ModelError(
             f"{path} has no {INDEX}",
-            "Name a diffusers model directory; convert a single-file checkpoint with from_single_file",
+            "Name a diffusers model directory, or a single-file checkpoint in safetensors",
         )
     return path.resolve()
 
 
 def _vocabulary(folder: Path) -> int:
     """One more than the highest token id."""
-    whole, vocab = folder / "tokenizer.json", folder / "vocab.json"
+    name, whole, vocab = folder.name, folder / "tokenizer.json", folder / "vocab.json"
     if not whole.exists() and not (vocab.exists() and (folder / "merges.txt").exists()):
         raise ModelError(
-            "tokenizer has neither tokenizer.json nor vocab.json with merges.txt", "Save the tokenizer again"
+            f"{name} has neither tokenizer.json nor vocab.json with merges.txt",
+            "Save it again, with from_pretrained and save_pretrained of transformers' AutoTokenizer",
         )
     tables: list[Any] = []
     if vocab.exists():
-        tables.append(read_object(vocab, "tokenizer/vocab.json"))
+        tables.append(read_object(vocab, f"{name}/vocab.json"))
     if whole.exists():
-        tree = read_object(whole, "tokenizer/tokenizer.json")
+        tree = read_object(whole, f"{name}/tokenizer.json")
         model, added = tree.get("model"), tree.get("added_tokens")
-        tables.append(model.get("vocab") if isinstance(model, dict) else None)
+        tables.append(_by_token(model.get("vocab") if isinstance(model, dict) else None))
         tables.append(
             {i: t.get("id") for i, t in enumerate(added) if isinstance(t, dict)}
             if isinstance(added, list)
             else {}
         )
     if not all(isinstance(t, dict) for t in tables):
-        raise ModelError("tokenizer/tokenizer.json has no vocabulary", "Save the tokenizer again")
+        raise ModelError(f"{name}/tokenizer.json has no vocabulary", "Save the tokenizer again")
     ids = [i for table in tables for i in table.values()]
     if not ids or not all(isinstance(i, int) and i >= 0 for i in ids):
-        raise ModelError("the tokenizer's token ids are not whole numbers", "Save the tokenizer again")
+        raise ModelError(f"{name}: the token ids are not whole numbers", "Save the tokenizer again")
     return max(ids) + 1
+
+
+def _by_token(vocab: Any) -> Any:
+    """Ids by token; a unigram model lists its tokens in the order of their ids, with scores."""
+    return {k: k for k in range(len(vocab))} if isinstance(vocab, list) else vocab
 
 
 def _config(root: Path, name: str, file: str, classes: tuple[str, str]) -> dict[str, Any]:
@@ -158,7 +177,7 @@ def _config(root: Path, name: str, file: str, classes: tuple[str, str]) -> dict[
         )
     check_limits(config, where)
     settled = settle(library, class_name, config)
-    if name == "tokenizer":
+    if name.startswith("tokenizer"):
         settled["vocab_size"] = _vocabulary(root / name)
     return settled
 
@@ -179,29 +198,44 @@ def check_directory(path: Path | str) -> CheckedDirectory:
         ) from None
 
 
-def _check(root: Path) -> CheckedDirectory:
+def check_skeleton(path: Path | str) -> Skeleton:
+    """Checks a directory but for its weights, which may be absent; raises ModelError as check_directory."""
+    found, _ = _skeleton(_root(Path(path)))
+    return found
+
+
+def _skeleton(root: Path) -> tuple[Skeleton, tuple[Stamp, ...]]:
     seen = stamps(root)
-    names = [where for where, *_ in seen]
+    names = [where for where, *_ in seen if where.endswith(".json")]
     for where in names:
-        if where.endswith(".json"):
-            read_object(root / where, where)
+        read_object(root / where, where)
     index = read_object(root / INDEX, INDEX)
     layout, classes = read_layout(index)
     parts = {n: layout.parts[n] for n in classes if layout.parts[n].opened}
     configs = {n: _config(root, n, part.config, classes[n]) for n, part in parts.items()}
-    held = {n: component_weights(root / n, part.weights, n) for n, part in parts.items() if part.weights}
-    check_fit(layout.family, configs)
-    for name, (_, tensors) in held.items():
-        check_shapes(name, configs[name], tensors)
-    return CheckedDirectory(
+    check_fit(layout, configs)
+    found = Skeleton(
         path=root,
         pipeline=index["_class_name"],
         layout=layout,
+        settings={k: v for k, v in index.items() if not isinstance(v, list) and not k.startswith("_")},
         classes=classes,
         configs=configs,
+    )
+    return found, seen
+
+
+def _check(root: Path) -> CheckedDirectory:
+    found, seen = _skeleton(root)
+    parts = {n: found.layout.parts[n] for n in found.configs}
+    held = {n: component_weights(root / n, part.weights, n) for n, part in parts.items() if part.weights}
+    for name, (_, tensors) in held.items():
+        check_shapes(name, found.classes[name][1], found.configs[name], tensors)
+    return CheckedDirectory(
+        **vars(found),
         tensors={n: tensors for n, (_, tensors) in held.items()},
         weights={n: tuple(f"{n}/{file}" for file in files) for n, (files, _) in held.items()},
-        files={where: _digest(root / where, where) for where in names},
+        files={where: _digest(root / where, where) for where, *_ in seen},
         stamps=seen,
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import diffusers
@@ -26,50 +26,129 @@ class Part:
     config: str = "config.json"
     weights: str = ""
     opened: bool = True  # False: named on the card, never instantiated
+    optional: bool = False  # may be absent though it is opened
+    max_tokens: int = 0  # what the pipeline asks of a tokenizer; 0: as many as its encoder reads
 
 
 @dataclass(frozen=True)
 class Layout:
-    """A pipeline class: its family, which part denoises, and its parts; those not opened may be absent."""
+    """A pipeline class: its family, which part denoises, and its parts; those not opened may be absent.
+
+    `sample_size` is the side of the latents where the denoiser's config has none; `sizes`, whether a PixArt
+    pipeline tells its denoiser the size of a picture, as it does at sample_size 128.
+    """
 
     family: Family
     denoiser: str
     parts: dict[str, Part]
+    sample_size: int = 0
+    sizes: bool = False
 
 
 _WEIGHTS = "diffusion_pytorch_model"
 _SCHEDULER = Part("diffusers", (), "scheduler_config.json")
 _AUTOENCODER = Part("diffusers", ("AutoencoderKL",), weights=_WEIGHTS)
+_UNET = Part("diffusers", ("UNet2DConditionModel",), weights=_WEIGHTS)
+_CLIP = Part("transformers", ("CLIPTextModel",), weights="model")
+_CLIP_PROJECTED = Part("transformers", ("CLIPTextModelWithProjection",), weights="model")
+_T5 = Part("transformers", ("T5EncoderModel",), weights="model")
+_CLIP_TOKENIZER = Part("transformers", ("CLIPTokenizer", "CLIPTokenizerFast"), "tokenizer_config.json")
+_T5_TOKENIZER = Part("transformers", ("T5Tokenizer", "T5TokenizerFast"), "tokenizer_config.json")
+_FEATURES = Part(
+    "transformers",
+    ("CLIPImageProcessor", "CLIPFeatureExtractor", "CLIPImageProcessorPil"),
+    "preprocessor_config.json",
+    opened=False,
+)
 _PIXELS = Layout(
     "unconditional",
     "unet",
     {"unet": Part("diffusers", ("UNet2DModel",), weights=_WEIGHTS), "scheduler": _SCHEDULER},
 )
 
+
+def _transformer(*classes: str) -> Part:
+    return Part("diffusers", classes, weights=_WEIGHTS)
+
+
+def _pixart(max_tokens: int, *, sizes: bool = False) -> Layout:
+    return Layout(
+        "pixart",
+        "transformer",
+        {
+            # As with DiT, older checkpoints carry the older name.
+            "transformer": _transformer("PixArtTransformer2DModel", "Transformer2DModel"),
+            "vae": _AUTOENCODER,
+            "text_encoder": _T5,
+            "tokenizer": replace(_T5_TOKENIZER, max_tokens=max_tokens),
+            "scheduler": _SCHEDULER,
+        },
+        sizes=sizes,
+    )
+
+
 LAYOUTS: dict[str, Layout] = {
     "StableDiffusionPipeline": Layout(
         "stable-diffusion",
         "unet",
         {
-            "unet": Part("diffusers", ("UNet2DConditionModel",), weights=_WEIGHTS),
+            "unet": _UNET,
             "vae": _AUTOENCODER,
-            "text_encoder": Part("transformers", ("CLIPTextModel",), weights="model"),
-            "tokenizer": Part(
-                "transformers", ("CLIPTokenizer", "CLIPTokenizerFast"), "tokenizer_config.json"
-            ),
+            "text_encoder": _CLIP,
+            "tokenizer": _CLIP_TOKENIZER,
             "scheduler": _SCHEDULER,
             # "stable_diffusion" is how diffusers names its own module; the class is not looked up.
             "safety_checker": Part(
                 "stable_diffusion", ("StableDiffusionSafetyChecker",), weights="model", opened=False
             ),
-            "feature_extractor": Part(
-                "transformers",
-                ("CLIPImageProcessor", "CLIPFeatureExtractor", "CLIPImageProcessorPil"),
-                "preprocessor_config.json",
-                opened=False,
-            ),
+            "feature_extractor": _FEATURES,
         },
     ),
+    "StableDiffusionXLPipeline": Layout(
+        "stable-diffusion-xl",
+        "unet",
+        {
+            "unet": _UNET,
+            "vae": _AUTOENCODER,
+            "text_encoder": _CLIP,
+            "tokenizer": _CLIP_TOKENIZER,
+            "text_encoder_2": _CLIP_PROJECTED,
+            "tokenizer_2": _CLIP_TOKENIZER,
+            "scheduler": _SCHEDULER,
+            "feature_extractor": _FEATURES,
+        },
+    ),
+    "StableDiffusion3Pipeline": Layout(
+        "stable-diffusion-3",
+        "transformer",
+        {
+            "transformer": _transformer("SD3Transformer2DModel"),
+            "vae": _AUTOENCODER,
+            "text_encoder": _CLIP_PROJECTED,
+            "tokenizer": _CLIP_TOKENIZER,
+            "text_encoder_2": _CLIP_PROJECTED,
+            "tokenizer_2": _CLIP_TOKENIZER,
+            "text_encoder_3": replace(_T5, optional=True),
+            "tokenizer_3": replace(_T5_TOKENIZER, optional=True, max_tokens=256),
+            "scheduler": _SCHEDULER,
+        },
+    ),
+    "FluxPipeline": Layout(
+        "flux",
+        "transformer",
+        {
+            "transformer": _transformer("FluxTransformer2DModel"),
+            "vae": _AUTOENCODER,
+            "text_encoder": _CLIP,
+            "tokenizer": _CLIP_TOKENIZER,
+            "text_encoder_2": _T5,
+            "tokenizer_2": replace(_T5_TOKENIZER, max_tokens=512),
+            "scheduler": _SCHEDULER,
+        },
+        sample_size=128,
+    ),
+    "PixArtAlphaPipeline": _pixart(120, sizes=True),
+    "PixArtSigmaPipeline": _pixart(300),
     "DDPMPipeline": _PIXELS,
     "DDIMPipeline": _PIXELS,
     "DiTPipeline": Layout(
@@ -77,9 +156,7 @@ LAYOUTS: dict[str, Layout] = {
         "transformer",
         {
             # Published DiT checkpoints carry the older name; diffusers maps it to the newer class.
-            "transformer": Part(
-                "diffusers", ("DiTTransformer2DModel", "Transformer2DModel"), weights=_WEIGHTS
-            ),
+            "transformer": _transformer("DiTTransformer2DModel", "Transformer2DModel"),
             "vae": _AUTOENCODER,
             "scheduler": _SCHEDULER,
         },
@@ -150,7 +227,8 @@ def read_layout(index: dict[str, Any]) -> tuple[Layout, dict[str, tuple[str, str
                 f"Remove it; the parts are {', '.join(layout.parts)}",
             )
         classes[name] = _check_entry(name, entry, layout.parts[name])
-    missing = [name for name, part in layout.parts.items() if part.opened and name not in classes]
+    needed = [name for name, part in layout.parts.items() if part.opened and not part.optional]
+    missing = [name for name in needed if name not in classes]
     if missing:
         raise ModelError(
             f"model_index.json: {pipeline} lacks {', '.join(missing)}", "Save the whole pipeline again"

@@ -83,17 +83,28 @@ def _header(file: BinaryIO, size: int, where: str) -> tuple[int, dict[str, Any]]
     return 8 + length, parse_object(text, where)
 
 
+def _entries(path: Path, where: str) -> tuple[int, dict[str, Any], dict[str, str]]:
+    """Where the data begins, the entries of the tensors, and what the header says beside them."""
+    with path.open("rb") as file:
+        start, entries = _header(file, path.stat().st_size, where)
+    metadata = entries.pop("__metadata__", {})
+    if not isinstance(metadata, dict) or not all(isinstance(v, str) for v in metadata.values()):
+        raise _damaged(where, "__metadata__ must map text to text")
+    return start, entries, metadata
+
+
+def read_metadata(path: Path, where: str) -> dict[str, str]:
+    """What the header says beside its tensors; raises ModelError as `read_header`."""
+    return _entries(path, where)[2]
+
+
 def read_header(path: Path, where: str) -> dict[str, Tensor]:
     """Tensors by name, in file order. They fill the file after the header exactly, without gap or overlap.
 
     Raises ModelError, naming the file by `where`, for a header that is truncated, huge, malformed or untrue.
     """
     size = path.stat().st_size
-    with path.open("rb") as file:
-        start, entries = _header(file, size, where)
-    metadata = entries.pop("__metadata__", {})
-    if not isinstance(metadata, dict) or not all(isinstance(v, str) for v in metadata.values()):
-        raise _damaged(where, "__metadata__ must map text to text")
+    start, entries, _ = _entries(path, where)
     tensors = {k: _tensor(v, start, f"{where}: {k:.80}") for k, v in entries.items()}
     ordered = dict(sorted(tensors.items(), key=lambda item: (item[1].begin, item[1].end)))
     edges = [Tensor("", (), 0, start), *ordered.values(), Tensor("", (), size, size)]

@@ -85,6 +85,8 @@ def _guidance_off(pipeline: Pipeline, strength: float, folder: Path) -> Pipeline
 
 
 def _edited(role: Role, edit: Edit, pipeline: Pipeline, strength: float, folder: Path) -> Pipeline | None:
+    if role == "denoiser" and role not in pipeline.graphs:
+        role = "deep"  # nearly all of a denoiser that is cut
     if role not in pipeline.graphs:
         return None
     try:

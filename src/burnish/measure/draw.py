@@ -29,12 +29,12 @@ Progress = Callable[[int, int], None]  # pictures done, pictures in all
 
 def request_for(card: ModelCard, prompts: Sequence[Prompt], seeds: Sequence[int]) -> Request:
     """Every seed of every prompt, prompt by prompt."""
-    if card.family == "stable-diffusion":
+    if card.reads_text:
         spread = tuple(s for _ in prompts for s in seeds)
         return Request(seeds=spread, prompts=tuple(p.prompt for p in prompts for _ in seeds))
     # A model that reads no text takes a line's number for seeds of its own.
     numbered = tuple(_number(p) * 1000 + s for p in prompts for s in seeds)
-    if card.family == "class-conditional":
+    if card.classes:
         return Request(seeds=numbered, class_labels=tuple(p.class_label or 0 for p in prompts for _ in seeds))
     return Request(seeds=numbered)
 

@@ -97,9 +97,9 @@ SUBJECTS = [
 def general_suite(card: ModelCard) -> Suite:
     """Prompts, classes, or seeds alone, whichever the model takes; two seeds each."""
     count = SELECTION + CONFIRMATION
-    if card.family == "stable-diffusion":
+    if card.reads_text:
         prompts = [Prompt(prompt=text) for text in SUBJECTS]
-    elif card.family == "class-conditional":
+    elif card.classes:
         # Spread over the classes; where they are fewer, the number beside the class changes the seeds.
         step = max(1, card.classes // count)
         prompts = [

@@ -8,6 +8,7 @@ linear is not believed but verified, on every read, with a non-linear denoiser a
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,12 @@ from burnish.program.verify import verify
 
 
 def read_program(
-    scheduler: Any, num_inference_steps: int, *, guidance_scale: float = 1.0, start: int = 0
+    scheduler: Any,
+    num_inference_steps: int,
+    *,
+    guidance_scale: float = 1.0,
+    start: int = 0,
+    arguments: Mapping[str, Any] | None = None,
 ) -> Program:
     """The table `scheduler` follows in `num_inference_steps` steps, every call guided by `guidance_scale`.
 
@@ -31,7 +37,7 @@ def read_program(
     strength 1 - k / num_inference_steps. Arguments of `step` keep their defaults (DDIM eta 0, TCD eta 0.3).
     The scheduler itself is not touched. Raises ProgramError, with the reason, where no table expresses it.
     """
-    schedule = prepare(scheduler, num_inference_steps, start)
+    schedule = prepare(scheduler, num_inference_steps, start, arguments)
     alpha, sigma = _beginning(schedule, start)
     calls = _basis_calls(schedule, sigma)
     levels = [noise_level(schedule, i) for i in range(len(calls))]

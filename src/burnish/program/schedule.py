@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,7 +52,9 @@ class Call:
     clean: torch.Tensor | None  # the clean picture the scheduler believes in, if it says so
 
 
-def prepare(scheduler: Any, num_inference_steps: int, start: int) -> Schedule:
+def prepare(
+    scheduler: Any, num_inference_steps: int, start: int, arguments: Mapping[str, Any] | None = None
+) -> Schedule:
     """A fresh scheduler from the config of `scheduler`, which stays as it is, ready for step `start` and on.
 
     Raises ProgramError where the config, the class or the numbers exclude a table.
@@ -66,7 +68,7 @@ def prepare(scheduler: Any, num_inference_steps: int, start: int) -> Schedule:
         )
     fresh = type(scheduler).from_config(scheduler.config)
     try:
-        fresh.set_timesteps(num_inference_steps)
+        fresh.set_timesteps(num_inference_steps, **(arguments or {}))
         # One step of an order-2 scheduler is two calls: diffusers' img2img pipelines multiply alike.
         first = start * getattr(fresh, "order", 1)
         timesteps = fresh.timesteps[first:]

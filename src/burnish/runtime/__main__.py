@@ -12,12 +12,12 @@ from burnish.runtime.request import Request
 def main(directory: Path, count: int = 1) -> None:
     """Makes pictures and keeps nothing."""
     pipeline = Pipeline(directory)
-    family = pipeline.bundle.model.family
+    card = pipeline.bundle.model
     pipeline.generate(
         Request(
             seeds=tuple(range(count)),
-            prompts=("1",) if family == "stable-diffusion" else (),
-            class_labels=(1,) if family == "class-conditional" else (),
+            prompts=("1",) if card.reads_text else (),
+            class_labels=(1,) if card.classes else (),
         )
     )
 

@@ -76,7 +76,7 @@ def _read(core: ov.Core, path: Path, shapes: Shapes, identity: str) -> Any:
             raise BundleError(f"{path} is not the file that its bundle names", "Open the bundle again")
         graph.reshape({name: list(shape) for name, shape in shapes.items()})
     except RuntimeError as error:  # in OpenVINO's words, which are many and name its sources
-        raise BundleError(f"{path} is no graph for inputs of {shapes}", "Build the bundle again") from error
+        raise BundleError(f"{path} is no graph for inputs of {shapes!s:.120}", "Build it again") from error
     return graph
 
 

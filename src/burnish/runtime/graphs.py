@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ import numpy as np
 import openvino as ov
 from numpy.typing import NDArray
 
-from burnish.core.bundle import Graph
+from burnish.core.bundle import BEFORE, Graph
 from burnish.core.errors import BundleError
 from burnish.core.plan import Precision
 from burnish.runtime.compiled import Compiled, compiled
@@ -32,6 +32,7 @@ class CompiledGraph:
     ) -> None:
         """`identity` is the `identity_of` the file at `path`; without it nothing is kept for next time."""
         self.graph = graph
+        self.title = f"{graph.role} of {path.parent}"
         self._core, self._path, self._identity = core, path, identity
         self._compiled: dict[tuple[Shape, ...], tuple[Any, Compiled]] = {}
         self._options: dict[str, Any] = {
@@ -52,20 +53,34 @@ class CompiledGraph:
                 self._compiled[shapes] = found.model.create_infer_request(), found
         return self._compiled[shapes][0]
 
-    def __call__(self, **inputs: NDArray[Any]) -> NDArray[np.float32]:
-        """The graph's only output. Inputs by name, batch first; the result is a copy of its own.
+    def lent(self, wires: Mapping[str, NDArray[Any]]) -> Arrays:
+        """What the graph gives, by name, of the wires that it takes; the next run writes over it.
 
-        Raises BundleError where the graph cannot be compiled for them, or fails on them.
+        Raises BundleError where the graph cannot be compiled for them, fails on them or gives something else.
         """
-        ordered = {name: np.ascontiguousarray(inputs[name]) for name in self.graph.inputs}
+        ordered = {name: np.ascontiguousarray(wires[name]) for name in self.graph.inputs}
         request = self.prepare(*(a.shape for a in ordered.values()))
         with self._said():
-            return np.array(request.infer(ordered, share_inputs=True)[0], dtype=np.float32)
+            found = request.infer(ordered, share_inputs=True, share_outputs=True)
+            given = {name: found[name] for name in self.graph.outputs}
+        if self.graph.role in (*BEFORE, "modulation"):  # the others depend on the picture's size
+            self._require_shapes(given, len(next(iter(ordered.values()))))
+        return given
+
+    def __call__(self, wires: Mapping[str, NDArray[Any]]) -> Arrays:
+        """As `lent`, in arrays of the caller's own."""
+        return {name: np.array(value, dtype=np.float32) for name, value in self.lent(wires).items()}
+
+    def _require_shapes(self, given: Arrays, count: int) -> None:
+        for name, expected in self.graph.outputs.items():
+            if given[name].shape != (count, *expected):
+                what = f"{self.title} gives {name} of {given[name].shape}"
+                raise BundleError(f"{what}, not {(count, *expected)}", "Build it again")
 
     @contextmanager
     def _said(self) -> Iterator[None]:
         """OpenVINO's errors are of many lines and name its sources; here one says which file."""
         try:
             yield
-        except RuntimeError as error:
+        except (KeyError, RuntimeError) as error:
             raise BundleError(f"{self._path} cannot be run on its inputs", "Build it again") from error

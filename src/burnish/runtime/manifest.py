@@ -4,16 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from burnish.core.bundle import MANIFEST, Bundle, Graph, Role
+from burnish.core.bundle import MANIFEST, Bundle, Graph
 from burnish.core.errors import BundleError
 from burnish.core.files import digest
-from burnish.core.model import Family
-
-NEEDED: dict[Family, tuple[Role, ...]] = {
-    "stable-diffusion": ("denoiser", "time_proj", "text_encoder", "decoder"),
-    "class-conditional": ("denoiser", "time_proj", "decoder"),
-    "unconditional": ("denoiser", "time_proj"),
-}
 
 
 def inside(directory: Path, name: str) -> Path:
@@ -50,7 +43,8 @@ def open_manifest(directory: Path, *, verify: bool = True) -> Bundle:
             raise BundleError(f"{path} does not match its digest", "Build the bundle again, or fetch it anew")
     named = {
         bundle.program,
-        *filter(None, (bundle.starts, bundle.tokenizer)),
+        *filter(None, (bundle.starts,)),
+        *bundle.tokenizers,
         *(name for graph in bundle.graphs for name in files_of(graph)),
     }
     unsigned = sorted(name for name in named if name not in bundle.files)
@@ -63,11 +57,14 @@ def open_manifest(directory: Path, *, verify: bool = True) -> Bundle:
 
 
 def _require_parts(directory: Path, bundle: Bundle) -> None:
+    """What a bundle of its family cannot be without; that its graphs are joined it has checked itself."""
+    card = bundle.model
     there = {graph.role for graph in bundle.graphs}
-    lacking: list[str] = [role for role in NEEDED[bundle.model.family] if role not in there]
-    if bundle.model.family == "stable-diffusion" and not bundle.tokenizer:
-        lacking.append("tokenizer")
-    if bundle.starts and "decoder" in there and "image_encoder" not in there:
-        lacking.append("image_encoder")
+    needed: list[str] = ["time_proj", *bundle.denoiser]
+    needed += ["decoder"] if card.image_shape != card.latent_shape else []
+    needed += ["text_encoder"] if card.reads_text else []
+    needed += ["image_encoder"] if bundle.starts and "decoder" in there else []
+    lacking = [role for role in needed if role not in there]
+    lacking += ["tokenizer"] if card.reads_text and not bundle.tokenizers else []
     if lacking:
         raise BundleError(f"{directory} has no {lacking[0]}", "Build the bundle again")

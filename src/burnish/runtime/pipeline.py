@@ -15,16 +15,18 @@ import openvino as ov
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from burnish.core.bundle import Bundle, Role
+from burnish.core.bundle import Bundle, Role, text_lengths
 from burnish.core.errors import BundleError, NotFiniteError, RequestError
 from burnish.core.files import digest, read_text
 from burnish.core.noise import noise
 from burnish.core.program import Program
+from burnish.runtime.denoiser import Denoiser, Observe
 from burnish.runtime.graphs import CompiledGraph, Shape
 from burnish.runtime.manifest import files_of, inside, open_manifest
 from burnish.runtime.request import Pixels, Request
 from burnish.runtime.sampler import sample
 from burnish.runtime.text import PromptTokenizer
+from burnish.runtime.told import Key, Teller
 
 Array = NDArray[np.float32]
 
@@ -48,9 +50,9 @@ class Pipeline:
         *,
         verify: bool = True,
         threads: int = 0,
-        observe: Callable[[dict[str, NDArray[Any]]], None] | None = None,
+        observe: Observe | None = None,
     ) -> None:
-        """Opens and checks a bundle; `observe` is shown the inputs of every denoiser call."""
+        """Opens and checks a bundle; `observe` sees role and inputs of every graph of a denoiser call."""
         self.directory = Path(directory)
         self.threads = threads
         self.bundle: Bundle = open_manifest(self.directory, verify=verify)
@@ -67,10 +69,14 @@ class Pipeline:
             )
             for g in self.bundle.graphs
         }
-        self._tokenizer = (
-            PromptTokenizer(self.directory / self.bundle.tokenizer, self.bundle.model.max_tokens)
-            if self.bundle.tokenizer
-            else None
+        lengths = text_lengths(self.bundle.model)
+        self._teller = Teller(
+            bundle=self.bundle,
+            graphs=self._graphs,
+            tokenizers=[
+                PromptTokenizer(self.directory / name, length)
+                for name, length in zip(self.bundle.tokenizers, lengths, strict=False)
+            ],
         )
 
     def with_program(self, program: Program) -> Pipeline:
@@ -78,6 +84,12 @@ class Pipeline:
         other = copy(self)
         other.program = program
         other.bundle = self.bundle.model_copy(update={"starts": ""})  # those belong to the bundle's own table
+        return other
+
+    def observed(self, observe: Observe) -> Pipeline:
+        """The same compiled graphs; `observe` sees role and inputs of every graph of a denoiser call."""
+        other = copy(self)
+        other._observe = observe
         return other
 
     def start_program(self, k: int) -> Program:
@@ -102,13 +114,10 @@ class Pipeline:
         """
         request.check(self.bundle)
         program, start, known = self._begin(request)
-        self._prepare(request.count, start.shape[1:])
-        passes = self._condition(request)
-        timesteps = np.array(program.timesteps, dtype=np.float32)
-        times = self._run("time_proj", (program.calls, *self._shape_of("time_proj")), timestep=timesteps)
+        bound = self._bound(request, program, start)
 
         def denoise(i: int, x: Array, scaled: Array) -> Array:
-            m = self._guided(scaled, times[i], program.guidance[i], passes)
+            m = bound(i, scaled)
             if known is None:
                 return m
             clean, repaint = known
@@ -135,39 +144,63 @@ class Pipeline:
                 return step.images
         raise BundleError("the program made no picture", "Build the bundle again")
 
+    def denoiser(self, request: Request) -> tuple[Array, Denoiser]:
+        """The initial noise (n, c, h, w) of a request, and the denoiser bound to what it asks for.
+
+        Raises RequestError as `steps` does.
+        """
+        request.check(self.bundle)
+        program, start, _ = self._begin(request)
+        return start, self._bound(request, program, start)
+
     def first_outputs(self, request: Request) -> tuple[Array, Array]:
         """What the first denoiser call gives (n, c, h, w), unconditional and conditional, before guidance.
 
         Their difference is what the text or the class asks for. Raises RequestError as `steps` does, and
         where the model knows no unconditional pass.
         """
-        request.check(self.bundle)
-        program, start, _ = self._begin(request)
-        self._prepare(request.count, start.shape[1:])
-        passes = self._condition(request)
-        if "uncond" not in passes:
+        start, bound = self.denoiser(request)
+        scaled = (self.program.input_scale[0] * (self.program.rows[0].start * start)).astype(np.float32)
+        found = bound.passes(0, scaled)
+        if len(found) == 1:
             raise RequestError(f"{self.bundle.model.name} knows no unconditional pass", "Take another model")
-        timesteps = np.array(program.timesteps, dtype=np.float32)
-        times = self._run("time_proj", (program.calls, *self._shape_of("time_proj")), timestep=timesteps)
-        scaled = (program.input_scale[0] * (program.rows[0].start * start)).astype(np.float32)
-        return self._denoise(scaled, times[0], passes["uncond"]), self._denoise(
-            scaled, times[0], passes["cond"]
-        )
+        return found[1], found[0]
 
-    def _prepare(self, count: int, latents: Shape) -> None:
-        """Compiles the denoiser before the other graphs: what its compilation lets go, theirs takes up."""
-        shapes = {"sample": latents, "time_proj": self._shape_of("time_proj")}
-        shapes["condition"] = self._shape_of("text_encoder")  # a class is one number
-        denoiser = self._graphs["denoiser"]
-        denoiser.prepare(*((count, *shapes[name]) for name in denoiser.graph.inputs))
+    def _bound(self, request: Request, program: Program, start: Array) -> Denoiser:
+        self._prepare(request.count, start.shape[1:], program)
+        size, silent = request.size(self.bundle), request.negative_prompt == ""
+        told = [
+            self._teller.told(program, keys, size, silent=k > 0 and silent)
+            for k, keys in enumerate(self._keys(request))
+        ]
+        return Denoiser(self._graphs, program, told, self._observe)
 
-    def _shape_of(self, role: Role) -> Shape:
-        """The shape of one output of a graph at the model's own size; () where there is no such graph."""
-        return next((g.output_shape for g in self.bundle.graphs if g.role == role), ())
+    def _keys(self, request: Request) -> list[list[Key]]:
+        """The text or class of each picture, in the conditional pass and in the other if there is one."""
+        count, card = request.count, self.bundle.model
+        if self.bundle.tokenizers:
+            conditional = _spread(request.prompts, count)
+            two = card.guidance == "classifier-free"
+            return [conditional, [request.negative_prompt] * count] if two else [conditional]
+        if not request.class_labels:
+            return [[None] * count]
+        labels, null = _spread(request.class_labels, count), self.bundle.null_class
+        return [labels] if null is None else [labels, [null] * count]
 
-    def _run(self, role: Role, shape: Shape, **inputs: NDArray[Any]) -> Array:
+    def _prepare(self, count: int, latents: Shape, program: Program) -> None:
+        """Compiles the denoiser before the other graphs: what its compilation lets go, theirs takes up.
+
+        Pieces of it beyond the first take what depends on the picture's size: they follow on their own.
+        """
+        first = self._graphs[self.bundle.denoiser[0]]
+        known = {wire: shape for g in self.bundle.graphs for wire, shape in g.outputs.items()}
+        one = {"condition": (), "attention_mask": (self.bundle.model.max_tokens,)}  # a class is a number
+        shapes: dict[str, Shape] = {"sample": latents, **one, **known}
+        first.prepare(*((count, *shapes[name]) for name in first.graph.inputs))
+
+    def _run(self, role: Role, shape: Shape, sample: NDArray[Any]) -> Array:
         """The graph's output; raises BundleError where it has not the `shape` that all the rest expects."""
-        out = self._graphs[role](**inputs)
+        (out,) = self._graphs[role]({"sample": sample}).values()
         if out.shape != shape:
             raise BundleError(f"{role} of {self.directory} gives {out.shape}, not {shape}", "Build it again")
         return out
@@ -195,49 +228,6 @@ class Pipeline:
         repaint = _shrink(request.mask, factor)
         return program, initial.astype(np.float32), (clean, repaint)
 
-    def _condition(self, request: Request) -> dict[str, Array | NDArray[np.int64]]:
-        """What the denoiser is told: "cond" and, where the model knows one, "uncond"."""
-        if self._tokenizer is not None:
-            prompts = _spread(request.prompts, request.count)
-            distinct = list(dict.fromkeys([*prompts, request.negative_prompt]))
-            states = {p: self._text_state(p) for p in distinct}
-            return {
-                "cond": np.stack([states[p] for p in prompts]),
-                "uncond": np.stack([states[request.negative_prompt]] * request.count),
-            }
-        if request.class_labels:
-            labels = np.array(_spread(request.class_labels, request.count), dtype=np.int64)
-            if self.bundle.null_class is None:
-                return {"cond": labels}
-            return {"cond": labels, "uncond": np.full_like(labels, self.bundle.null_class)}
-        return {}
-
-    def _text_state(self, prompt: str) -> Array:
-        assert self._tokenizer is not None  # noqa: S101 - only called where there is one
-        shape = (1, *self._shape_of("text_encoder"))
-        return self._run("text_encoder", shape, input_ids=self._tokenizer.ids([prompt]))[0]
-
-    def _guided(self, x: Array, time_proj: Array, weight: float, passes: dict[str, Any]) -> Array:
-        """Guided output u + w (c - u); w = 1 is the conditional pass alone."""
-        if weight == 1.0 or "uncond" not in passes:
-            return self._denoise(x, time_proj, passes.get("cond"))
-        # Two passes of one batch each: a graph of twice the batch would be compiled beside this one,
-        # for a second copy of the weights in memory and as long again at the start.
-        u = self._denoise(x, time_proj, passes["uncond"])
-        c = self._denoise(x, time_proj, passes["cond"])
-        return u + np.float32(weight) * (c - u)
-
-    def _denoise(self, x: Array, time_proj: Array, condition: NDArray[Any] | None) -> Array:
-        inputs: dict[str, NDArray[Any]] = {
-            "sample": x,
-            "time_proj": np.tile(time_proj, (len(x), 1)),
-        }
-        if condition is not None:
-            inputs["condition"] = condition
-        if self._observe is not None:
-            self._observe(inputs)
-        return self._run("denoiser", x.shape, **inputs)
-
     @property
     def _factor(self) -> int:
         """Pixels a latent, along each side."""
@@ -255,16 +245,18 @@ class Pipeline:
             return pixels
         height, width = (side // self._factor for side in image.shape[:2])
         shape = (1, self.bundle.model.latent_shape[0], height, width)
-        latents = self._run("image_encoder", shape, sample=pixels)
-        return (latents - np.float32(self.bundle.shift_factor)) * np.float32(self.bundle.scaling_factor)
+        latents = self._run("image_encoder", shape, pixels)
+        card = self.bundle.model
+        return (latents - np.float32(card.shift_factor)) * np.float32(card.scaling_factor)
 
     def _pixels(self, latents: Array) -> Pixels:
         x = latents
         if "decoder" in self._graphs:
-            scaled = latents / np.float32(self.bundle.scaling_factor) + np.float32(self.bundle.shift_factor)
+            card = self.bundle.model
+            scaled = latents / np.float32(card.scaling_factor) + np.float32(card.shift_factor)
             height, width = (side * self._factor for side in latents.shape[2:])
             shape = (1, self.bundle.model.image_shape[0], height, width)
-            x = np.concatenate([self._run("decoder", shape, sample=one[None]) for one in scaled])
+            x = np.concatenate([self._run("decoder", shape, one[None]) for one in scaled])
         if not np.isfinite(x).all():
             raise NotFiniteError(
                 f"{self.directory} drew numbers that are not finite", "Build it again, in another precision"

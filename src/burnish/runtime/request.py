@@ -60,7 +60,7 @@ class Request:
     def _check_condition(self, bundle: Bundle) -> None:
         card = bundle.model
         asked: dict[str, tuple[Any, ...]] = {"prompts": self.prompts, "class_labels": self.class_labels}
-        wanted = {"stable-diffusion": "prompts", "class-conditional": "class_labels"}.get(card.family)
+        wanted = "prompts" if card.reads_text else "class_labels" if card.classes else None
         for field, values in asked.items():
             if field == wanted and len(values) not in (1, self.count):
                 raise RequestError(
@@ -83,7 +83,7 @@ class Request:
                 raise RequestError(f"{name} {value} is not divisible by {step}", f"Use {near}")
         if height * width > MAX_PIXELS:
             raise RequestError(f"{width}x{height} is more than {MAX_PIXELS} pixels", "Ask for a smaller one")
-        if (height, width) != bundle.model.image_shape[1:] and not bundle.any_size:
+        if (height, width) != bundle.model.image_shape[1:] and not bundle.model.any_size:
             own = bundle.model.image_shape
             raise RequestError(
                 f"{bundle.model.name} makes {own[2]}x{own[1]} pixels only", "Leave the size out"

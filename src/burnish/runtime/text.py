@@ -28,8 +28,8 @@ class PromptTokenizer:
         if max_tokens is not None:
             _require_length(self._tokenizer, max_tokens, path)
 
-    def ids(self, prompts: list[str]) -> NDArray[np.int64]:
-        """(n, max_tokens) ids; warns with the words that did not fit; RequestError above 32 kB."""
+    def ids(self, prompts: list[str]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """(n, max_tokens) ids, and their mask; warns of what did not fit; RequestError above 32 kB."""
         for prompt in prompts:
             if len(prompt.encode("utf-8", "surrogatepass")) > MAX_PROMPT_BYTES:
                 raise RequestError(f"a prompt is longer than {MAX_PROMPT_BYTES} bytes", "Shorten it")
@@ -43,7 +43,8 @@ class PromptTokenizer:
                 warnings.warn(
                     f"the prompt was cut; not read: {prompt[kept:].strip()!r}", PromptCutWarning, stacklevel=3
                 )
-        return np.array([e.ids for e in encodings], dtype=np.int64)
+        ids, mask = ([getattr(e, field) for e in encodings] for field in ("ids", "attention_mask"))
+        return np.array(ids, dtype=np.int64), np.array(mask, dtype=np.int64)
 
 
 def _require_length(tokenizer: Tokenizer, max_tokens: int, path: Path) -> None:

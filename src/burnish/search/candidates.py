@@ -7,8 +7,10 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import product
+from typing import Any
 
 from burnish.build import check_plan, plan_program
+from burnish.build.learned import unfitted
 from burnish.core.errors import PlanError, ProgramError
 from burnish.core.model import Device, ModelCard
 from burnish.core.plan import Floor, Plan, Precision
@@ -17,7 +19,15 @@ from burnish.load import OpenedModel
 from burnish.search.costs import GraphSeconds
 
 SOLVERS = ("UniPCMultistepScheduler", "DPMSolverMultistepScheduler")
-STEPS = (5, 6, 8, 10, 12, 15, 20, 25, 30, 40)
+STEPS = (15, 20, 25, 30, 40)
+FITTED_STEPS = (
+    4,
+    5,
+    6,
+    8,
+    10,
+    12,
+)  # of so few a fitted table is no worse than the best solver: it knows them
 # How much of the guidance is left, beyond the conditional pass, and on which part of the calls. The text
 # decides the picture early, so late guidance is left out first. Few steps of high order overshoot under a
 # guidance that many bear (Lu et al., DPM-Solver++, section 3): a weaker one, where another picture will do.
@@ -32,7 +42,10 @@ PRECISIONS: tuple[Precision, ...] = ("int8", "bf16", "fp32")
 
 @dataclass(frozen=True, kw_only=True)
 class Candidate:
-    """A plan, its table, and what it will cost on this machine."""
+    """A plan, its table, and what it will cost on this machine.
+
+    Where the plan says `learned` the table is not fitted yet: it only says how many passes there are.
+    """
 
     plan: Plan
     program: Program
@@ -72,23 +85,18 @@ def candidates(
     """Every plan that applies to the model and might meet `floor`, in order of cost."""
     scale = reference.guidance_scale
     found = []
-    for solver, steps, (part, interval), precision in product(
-        dict.fromkeys((*SOLVERS, reference.scheduler)),
-        STEPS,
-        GUIDANCE[floor] if scale > 1 else SAME_PICTURE[-1:],
-        seconds,
+    solvers = dict.fromkeys((*SOLVERS, reference.scheduler))
+    fitted = {"learned": True, "scheduler": "", "timestep_spacing": ""}
+    tables: list[dict[str, Any]] = [{**fitted, "num_inference_steps": n} for n in FITTED_STEPS]
+    tables += [{"scheduler": name, "num_inference_steps": n} for name, n in product(solvers, STEPS)]
+    for table, (part, interval), precision in product(
+        tables, GUIDANCE[floor] if scale > 1 else SAME_PICTURE[-1:], seconds
     ):
-        plan = reference.model_copy(
-            update={
-                "scheduler": solver,
-                "num_inference_steps": steps,
-                "guidance_scale": scale - (1 - part) * (scale - 1),
-                "guidance_interval": interval,
-                "precision": precision,
-            }
-        )
+        guided = {"guidance_scale": scale - (1 - part) * (scale - 1), "guidance_interval": interval}
+        plan = reference.model_copy(update={**table, **guided, "precision": precision})
         try:
-            program = plan_program(model, plan)
+            check_plan(plan, model.card)
+            program = unfitted(plan, model.card) if plan.learned else plan_program(model, plan)
         except (PlanError, ProgramError):
             continue  # e.g. a solver that this model's prediction type does not have
         found.append(Candidate(plan=plan, program=program, latency_s=seconds[precision].latency_s(program)))

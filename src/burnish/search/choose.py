@@ -52,10 +52,12 @@ def chosen(
     time_limit_s: float,
     notes: Path,
     report: Report,
+    fitted: Callable[[Candidate], Candidate] = lambda found: found,
 ) -> Iterator[Candidate]:
     """Plans that pass on the selection prompts, cheapest first and each dearer, until the time is up.
 
-    `plans` come in order of cost; every answer is added to `trials`, and what took long is left in `notes`.
+    `plans` come in order of cost, and `fitted` gives one its final table. Every answer is added to `trials`,
+    and what took long is left in `notes`.
     """
     deadline, least, number = time.monotonic() + time_limit_s, 0.0, 0
 
@@ -70,7 +72,7 @@ def chosen(
             continue
         if time.monotonic() > deadline:
             return
-        equals = list(group)
+        equals = [fitted(found) for found in group]
         number += len(equals)
         best = _best_screened(equals, judged)
         if best is None:

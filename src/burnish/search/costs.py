@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from statistics import median
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from burnish.core.model import ModelCard
+from burnish.core.bundle import BEFORE, IDS, PIECES, WHOLE, Role, suffix, text_lengths
 from burnish.core.plan import Precision
 from burnish.core.program import Program
 from burnish.measure.cost import measure_cost
@@ -18,18 +19,33 @@ from burnish.runtime import Pipeline
 
 TURNS = 7
 REPEATS = 3  # of each graph in a turn
+GIVEN_SHAPES: dict[str, tuple[int, ...]] = {
+    "condition": (),  # a class, where no text gives states of that name
+    "time_ids": (6,),
+    "resolution": (2,),
+    "aspect_ratio": (1,),
+    "guidance": (),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
 class GraphSeconds:
     """Median seconds of one run of each graph of a bundle, for one picture."""
 
-    denoiser: float  # one pass
-    other: float  # text encoder and decoder
+    of: Mapping[Role, float]
+
+    @property
+    def denoiser(self) -> float:
+        """One pass of the whole denoiser."""
+        return sum(self.of.get(role, 0.0) for role in (*WHOLE, *PIECES))
 
     def latency_s(self, program: Program) -> float:
-        """Seconds one picture takes under `program`."""
-        return self.other + program.passes * self.denoiser
+        """Seconds one picture takes under `program`; a guided picture reads two texts."""
+        texts = 2 if program.passes > program.calls else 1
+        often: dict[Role, int] = dict.fromkeys(BEFORE, texts)
+        often |= dict.fromkeys((*WHOLE, *PIECES), program.passes)
+        often |= {"deep": program.fresh_passes, "decoder": 1, "image_encoder": 0}
+        return sum(often[role] * seconds for role, seconds in self.of.items())
 
 
 def graph_seconds(benches: Mapping[Precision, Pipeline]) -> dict[Precision, GraphSeconds]:
@@ -38,37 +54,48 @@ def graph_seconds(benches: Mapping[Precision, Pipeline]) -> dict[Precision, Grap
     The bundles take turns, so that other work on the machine slows all of them alike: what they are to each
     other decides which precision is worth trying.
     """
-    turns = [{precision: _turn(bench) for precision, bench in benches.items()} for _ in range(TURNS)]
+    inputs = {precision: _inputs(bench) for precision, bench in benches.items()}
+    turns = [
+        {precision: _turn(bench, inputs[precision]) for precision, bench in benches.items()}
+        for _ in range(TURNS)
+    ]
     return {
         precision: GraphSeconds(
-            denoiser=median(turn[precision].denoiser for turn in turns),
-            other=median(turn[precision].other for turn in turns),
+            of={role: median(turn[precision][role] for turn in turns) for role in inputs[precision]}
         )
         for precision in benches
     }
 
 
-def _turn(pipeline: Pipeline) -> GraphSeconds:
-    card, graphs = pipeline.bundle.model, pipeline.graphs
-    latents = np.zeros((1, *card.latent_shape), dtype=np.float32)
-
-    def seconds(role: Any, **inputs: NDArray[Any]) -> float:
-        return measure_cost(lambda: graphs[role](**inputs), REPEATS).latency_s
-
-    other = seconds("decoder", sample=latents) if "decoder" in graphs else 0.0
-    condition = _condition(pipeline)
-    if "text_encoder" in graphs:
-        other += 2 * seconds("text_encoder", input_ids=np.zeros((1, card.max_tokens), dtype=np.int64))
-    time_proj = graphs["time_proj"](timestep=np.full(1, 500.0, dtype=np.float32))
-    inputs: dict[str, NDArray[Any]] = {"sample": latents, "time_proj": time_proj}
-    if condition is not None:
-        inputs["condition"] = condition
-    return GraphSeconds(denoiser=seconds("denoiser", **inputs), other=other)
+Inputs = dict[Role, dict[str, NDArray[Any]]]
 
 
-def _condition(pipeline: Pipeline) -> NDArray[Any] | None:
-    card: ModelCard = pipeline.bundle.model
-    if card.family == "stable-diffusion":
-        shape = next(g.output_shape for g in pipeline.bundle.graphs if g.role == "text_encoder")
-        return np.zeros((1, *shape), dtype=np.float32)
-    return np.zeros(1, dtype=np.int64) if card.family == "class-conditional" else None
+def _inputs(pipeline: Pipeline) -> Inputs:
+    """Zeros for every graph, as one picture of the model's own size would have them."""
+    bundle, card = pipeline.bundle, pipeline.bundle.model
+    shapes: dict[str, tuple[int, ...]] = {"sample": card.latent_shape, "timestep": (), **GIVEN_SHAPES}
+    for k, length in enumerate(text_lengths(card)):
+        shapes |= {f"{name}{suffix(k)}": (length,) for name in IDS}
+    shapes |= {wire: shape for graph in bundle.graphs for wire, shape in graph.outputs.items()}
+    found: Inputs = {}
+    for graph in bundle.graphs:
+        count = pipeline.program.calls if graph.role in ("time_proj", "modulation") else 1
+        own = shapes | ({"sample": card.image_shape} if graph.role == "image_encoder" else {})
+        found[graph.role] = {
+            name: np.zeros((count, *own[name]), dtype=np.int64 if _whole(name, own[name]) else np.float32)
+            for name in graph.inputs
+        }
+    return found
+
+
+def _whole(name: str, shape: tuple[int, ...]) -> bool:
+    """Whether a wire is of whole numbers: token ids, their mask, a class."""
+    return name.startswith(IDS) or (name == "condition" and shape == ())
+
+
+def _turn(pipeline: Pipeline, inputs: Inputs) -> dict[Role, float]:
+    graphs = pipeline.graphs
+    return {
+        role: measure_cost(partial(graphs[role].lent, wires), REPEATS).latency_s
+        for role, wires in inputs.items()
+    }

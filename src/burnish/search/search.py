@@ -10,12 +10,12 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
 
-from burnish.build import GraphStore, build, plan_program, reference_plan
+from burnish.build import GraphStore, build, fitted_program, plan_program, reference_plan
 from burnish.build.calibration import Conditions
 from burnish.core.errors import PlanError
 from burnish.core.evidence import Suite, Verdict
@@ -33,6 +33,7 @@ from burnish.search.candidates import Candidate, candidates, fewer_calls, precis
 from burnish.search.choose import Trial, chosen
 from burnish.search.costs import graph_seconds
 
+MOST_CONDITIONS = 48  # prompts that tables are fitted to; fewer of them make the ranges of int8
 LADDER = 4  # plans that are chosen to be confirmed
 CALIBRATION_STEPS = 10  # of the table that the trial int8 graphs are calibrated on
 
@@ -91,14 +92,20 @@ def optimize(
     def arena(part: Part) -> Arena:
         return armed(make_arena(suite, part, Eyes(judge), floor, reference, report))
 
+    conditions = conditions_of(suite)
+
+    def fitted(found: Candidate) -> Candidate:
+        report(f"fitting {found.plan.describe()}", 0.0)
+        return replace(found, program=fitted_program(store, found.plan, conditions, report))
+
     notes = _notes(store, suite, judge, floor, reference)
     trials: list[Trial] = []
-    passing = chosen(plans, benches, arena("selection"), trials, time_limit_s, notes, report)
+    passing = chosen(plans, benches, arena("selection"), trials, time_limit_s, notes, report, fitted)
 
     def built(found: Candidate) -> Pipeline:
         report(f"building {found.plan.describe()}", 0.0)
         place = scratch / "confirmed" / digest_text(found.plan.model_dump_json())[:8]
-        build(store, found.plan, place, conditions=conditions_of(suite), device=device)
+        build(store, found.plan, place, conditions=conditions, device=device)
         return Pipeline(place, verify=False)
 
     confirmed = _confirmed(list(islice(passing, LADDER)), built, partial(arena, "confirmation"), trials)
@@ -130,7 +137,7 @@ def _notes(store: GraphStore, suite: Suite, judge: Judge, floor: Floor, referenc
 def conditions_of(suite: Suite) -> Conditions:
     """The selection prompts, for calibration: the confirmation prompts stay unseen."""
     prompts = tuple(p.prompt for p in suite.selection if p.prompt)
-    return Conditions(prompts=prompts[:12]) if prompts else Conditions()
+    return Conditions(prompts=prompts[:MOST_CONDITIONS]) if prompts else Conditions()
 
 
 def _benches(

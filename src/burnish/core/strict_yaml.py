@@ -1,0 +1,116 @@
+"""YAML from outside as plain data, each piece with its line; what is not plain is refused, not guessed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from burnish.core.errors import BurnishError
+
+Place = tuple[str | int, ...]  # ("offers", 0, "per_hour")
+
+TAG = "tag:yaml.org,2002:"
+NUMBERS = {
+    "int": (re.compile(r"-?(0|[1-9][0-9]{0,18})"), int),
+    "float": (re.compile(r"-?[0-9]{1,19}\.[0-9]{0,19}([eE][-+][0-9]{1,3})?"), float),
+}
+CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+
+
+class Document(NamedTuple):
+    """What a file says, and the line of every field and item in it."""
+
+    data: dict[str, Any]
+    lines: dict[Place, int]
+
+
+def read_yaml(path: Path, error: type[BurnishError], *, most_bytes: int, most_depth: int) -> Document:
+    """The mapping that a YAML file is: texts, numbers, null, lists, mappings; a day comes as its text.
+
+    Raises `error`, which names the file and the line, for what is larger or deeper than said, for aliases,
+    fields that stand twice, and anything that YAML would make of a text that has no quotes; raises OSError.
+    """
+    import yaml
+
+    text = _read_text(path, error, most_bytes)
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast, where it was compiled
+    try:
+        _require_shallow(path, yaml.parse(text, Loader=loader), error, most_depth)
+        root = yaml.compose(text, Loader=loader)
+    except yaml.YAMLError as found:
+        mark = getattr(found, "problem_mark", None) or getattr(found, "context_mark", None)
+        where = f", line {mark.line + 1}" if mark else ""
+        problem = getattr(found, "problem", None) or getattr(found, "reason", None) or "it ends too early"
+        raise error(f"{path}{where}: not YAML: {problem}", "Quote texts with : # or brackets") from None
+    if root is None or root.id != "mapping":
+        raise error(f"{path}: a mapping is expected", "Begin each line with a field and a colon")
+    lines: dict[Place, int] = {}
+    return Document(_plain(path, root, (), lines, error), lines)
+
+
+def _read_text(path: Path, error: type[BurnishError], most_bytes: int) -> str:
+    try:
+        with path.open("rb") as file:
+            data = file.read(most_bytes + 1)
+    except FileNotFoundError:
+        raise error(f"{path} does not exist", "Check the path") from None
+    if len(data) > most_bytes:
+        raise error(f"{path} is larger than {most_bytes >> 10} KiB", "Check that it is the file you mean")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as found:
+        line = data.count(b"\n", 0, found.start) + 1
+        raise error(f"{path}, line {line}: not UTF-8", "Save it as UTF-8") from None
+
+
+def _require_shallow(path: Path, events: Iterable[Any], error: type[BurnishError], most_depth: int) -> None:
+    """Before anything is made of it: no alias, by which few lines become gigabytes, and no deep nesting."""
+    depth = 0
+    for event in events:
+        kind = type(event).__name__
+        depth += kind.endswith("StartEvent") - kind.endswith("EndEvent")
+        where = f"{path}, line {event.start_mark.line + 1}"
+        if kind == "AliasEvent":
+            raise error(f"{where}: an alias (*) is not read", "Write it out, or quote it")
+        if depth > most_depth + 2:  # the stream and the document count too
+            raise error(f"{where}: nested too deeply", "See the example file for the form")
+
+
+def _plain(path: Path, node: Any, place: Place, lines: dict[Place, int], error: type[BurnishError]) -> Any:
+    kind = node.tag.removeprefix(TAG)
+    lines.setdefault(place, node.start_mark.line + 1)
+    where = f"{path}, line {node.start_mark.line + 1}"
+    if kind == "map":
+        return _mapping(path, node, place, lines, error)
+    if kind == "seq":
+        return [_plain(path, item, (*place, k), lines, error) for k, item in enumerate(node.value)]
+    if kind == "null":
+        return None
+    if kind == "str" and CONTROL.search(node.value):
+        raise error(f"{where}: {node.value!r:.40} holds a control character", "Take it out")
+    if kind == "str" or (kind == "timestamp" and DAY.fullmatch(node.value)):
+        return node.value
+    pattern, number = NUMBERS.get(kind, (None, None))
+    if pattern and number and pattern.fullmatch(node.value):
+        return number(node.value)
+    raise error(
+        f"{where}: {node.value!r:.40} is read as {kind:.40}", "Put a text in quotes; write 1200 or 0.5"
+    )
+
+
+def _mapping(
+    path: Path, node: Any, place: Place, lines: dict[Place, int], error: type[BurnishError]
+) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in node.value:
+        where = f"{path}, line {key.start_mark.line + 1}"
+        if key.tag != f"{TAG}str" or CONTROL.search(key.value):
+            raise error(f"{where}: {key.value!r:.40} is no field", "Fields are plain words")
+        if key.value in found:
+            raise error(f"{where}: {key.value:.40} stands there twice", "Keep one of them")
+        lines[*place, key.value] = key.start_mark.line + 1
+        found[key.value] = _plain(path, value, (*place, key.value), lines, error)
+    return found
