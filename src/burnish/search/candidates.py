@@ -92,6 +92,8 @@ def candidates(
     for table, (part, interval), precision in product(
         tables, GUIDANCE[floor] if scale > 1 else SAME_PICTURE[-1:], seconds
     ):
+        if "learned" in table and interval != (0.0, 1.0):
+            continue  # of as many passes, fewer calls that are all guided are nearer (decision 16)
         guided = {"guidance_scale": scale - (1 - part) * (scale - 1), "guidance_interval": interval}
         plan = reference.model_copy(update={**table, **guided, "precision": precision})
         try:
