@@ -33,8 +33,10 @@ def write_curves(path: Path, curves: dict[str, list[tuple[float, float]]]) -> No
         line = " ".join(at(*point) for point in sorted(points))
         style = f'stroke="{COLOURS[k]}" stroke-dasharray="{DASHES[k]}"'
         parts.append(f'<polyline points="{line}" fill="none" stroke-width="2" {style}/>')
-        parts += [f'<circle cx="{p[0]}" cy="{p[1]}" r="3" fill="{COLOURS[k]}"/>' for p in
-                  (at(*point).split(",") for point in points)]
+        parts += [
+            f'<circle cx="{p[0]}" cy="{p[1]}" r="3" fill="{COLOURS[k]}"/>'
+            for p in (at(*point).split(",") for point in points)
+        ]
         y = BOTTOM - 70 + 18 * k
         parts.append(f'<path d="M{WIDTH - 260},{y - 4}h30" stroke-width="2" {style}/>')
         parts.append(f'<text x="{WIDTH - 222}" y="{y}">{name}</text>')

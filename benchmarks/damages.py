@@ -41,9 +41,7 @@ from recipes.icons.training import read_icons
 
 ROOT = Path(__file__).parents[1]
 KEPT = ROOT / "runs" / "damages"
-PLAN = Plan(
-    scheduler="DDIMScheduler", num_inference_steps=8, guidance_interval=(0.0, 0.75), precision="bf16"
-)
+PLAN = Plan(scheduler="DDIMScheduler", num_inference_steps=8, guidance_interval=(0.0, 0.75), precision="bf16")
 SEEDS = (0, 1)
 ASKED, REPEATS = 200, 20
 CURVE_REPEATS = 200

@@ -4,8 +4,8 @@
 
 The icons model in fp32, guidance 7.5. Fits see the suite's selection part; numbers are of its confirmation
 part. `latents N` is the root mean square difference of the final latents from those of DDIM with N calls,
-guided throughout, relative to them; `psnr N` the mean over pictures, in dB. A row is written as soon as it is
-known.
+guided throughout, relative to them; `psnr N` the mean over pictures, in dB. The file is written
+anew after each group of rows: those of one interval and number of calls.
 """
 
 from __future__ import annotations

@@ -58,6 +58,7 @@ MERGES = (
     "blu e</w>",
 )
 _NO_QUANT = {"use_quant_conv": False, "use_post_quant_conv": False}  # as newer autoencoders have it
+_BETAS = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear"}
 CARD = "---\nlicense: apache-2.0\nbase_model: burnish/tiny\ntags:\n- test\n---\n# Tiny\n"
 
 
@@ -73,11 +74,29 @@ def _tokenizer(folder: Path, pad: str = "<|endoftext|>") -> CLIPTokenizer:
     return CLIPTokenizer(vocab=vocab, merges=merges, model_max_length=MAX_TOKENS, pad_token=pad)
 
 
+def _two_tokenizers(path: Path) -> tuple[CLIPTokenizer, CLIPTokenizer]:
+    return _tokenizer(path / "tokenizer"), _tokenizer(path / "tokenizer_2", pad="!")
+
+
 def _t5_tokenizer() -> T5Tokenizer:
     special = [("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0), ("\u2581", -2.0)]
     words = [("\u2581red", -1.0), ("\u2581apple", -1.0), ("\u2581blue", -1.0)]
     letters = [(chr(c), -5.0) for c in range(33, 127)]
     return T5Tokenizer(vocab=[*special, *words, *letters], extra_ids=0, model_max_length=512)
+
+
+def _unet(**changes: Any) -> UNet2DConditionModel:
+    return UNet2DConditionModel(
+        sample_size=8,
+        in_channels=4,
+        out_channels=4,
+        block_out_channels=(16, 24),
+        layers_per_block=1,
+        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
+        up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
+        norm_num_groups=8,
+        **changes,
+    )
 
 
 def _autoencoder(latent_channels: int = 4, **changes: Any) -> AutoencoderKL:
@@ -148,37 +167,18 @@ def stable_diffusion(path: Path) -> Path:
     """Text to a 32-pixel picture: latents (4, 8, 8), autoencoder factor 4, 16 tokens, DDIM, epsilon."""
     torch.manual_seed(0)
     tokenizer = _tokenizer(path / "tokenizer")
-    unet = UNet2DConditionModel(
-        sample_size=8,
-        in_channels=4,
-        out_channels=4,
-        block_out_channels=(16, 24),
-        layers_per_block=1,
-        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
-        up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
-        cross_attention_dim=32,
-        attention_head_dim=2,
-        norm_num_groups=8,
-    )
-    StableDiffusionPipeline(
+    unet = _unet(cross_attention_dim=32, attention_head_dim=2)
+    pipeline = StableDiffusionPipeline(
         vae=_autoencoder(),
         text_encoder=_text_encoder(tokenizer),
         tokenizer=tokenizer,
         unet=unet,
-        scheduler=DDIMScheduler(
-            beta_start=0.00085,
-            beta_end=0.012,
-            beta_schedule="scaled_linear",
-            clip_sample=False,
-            set_alpha_to_one=False,
-            steps_offset=1,
-        ),
+        scheduler=DDIMScheduler(**_BETAS, clip_sample=False, set_alpha_to_one=False, steps_offset=1),
         safety_checker=None,
         feature_extractor=None,
         requires_safety_checker=False,
-    ).save_pretrained(path, safe_serialization=True)
-    (path / "README.md").write_text(CARD, encoding="utf-8")
-    return path
+    )
+    return _saved(pipeline, path)
 
 
 def unconditional(path: Path) -> Path:
@@ -220,20 +220,11 @@ def class_conditional(path: Path) -> Path:
 def stable_diffusion_xl(path: Path) -> Path:
     """Text by two encoders (32 and 48 wide) and sizes to a 32-pixel picture: latents (4, 8, 8), Euler."""
     torch.manual_seed(3)
-    first = _tokenizer(path / "tokenizer")
-    second = _tokenizer(path / "tokenizer_2", pad="!")
-    unet = UNet2DConditionModel(
-        sample_size=8,
-        in_channels=4,
-        out_channels=4,
-        block_out_channels=(16, 24),
-        layers_per_block=1,
-        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
-        up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
+    first, second = _two_tokenizers(path)
+    unet = _unet(
         cross_attention_dim=80,
         attention_head_dim=(1, 2),
         transformer_layers_per_block=(1, 2),
-        norm_num_groups=8,
         use_linear_projection=True,
         addition_embed_type="text_time",
         addition_time_embed_dim=8,
@@ -246,9 +237,7 @@ def stable_diffusion_xl(path: Path) -> Path:
         text_encoder_2=_projected(second, 48, 48),
         tokenizer_2=second,
         unet=_shaken(unet),
-        scheduler=EulerDiscreteScheduler(
-            beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", steps_offset=1
-        ),
+        scheduler=EulerDiscreteScheduler(**_BETAS, steps_offset=1),
         add_watermarker=False,
     )
     return _saved(pipeline, path)
@@ -291,8 +280,7 @@ def pixart_sigma(path: Path) -> Path:
 def stable_diffusion_3(path: Path, *, t5: bool = True) -> Path:
     """Text by two CLIPs and, with `t5`, a T5 to a 32-pixel picture: latents (8, 8, 8), flow matching."""
     torch.manual_seed(6)
-    first = _tokenizer(path / "tokenizer")
-    second = _tokenizer(path / "tokenizer_2", pad="!")
+    first, second = _two_tokenizers(path)
     third = _t5_tokenizer() if t5 else None
     transformer = SD3Transformer2DModel(
         sample_size=8,

@@ -23,9 +23,15 @@ NAME = "autoencoder"
 def build() -> AutoencoderKL:
     """2.6 M parameters; no attention, so that its cost grows with the pixels alone."""
     return AutoencoderKL(
-        block_out_channels=(32, 64, 128), layers_per_block=1, norm_num_groups=8, latent_channels=4,
-        down_block_types=("DownEncoderBlock2D",) * 3, up_block_types=("UpDecoderBlock2D",) * 3,
-        mid_block_add_attention=False, sample_size=64, scaling_factor=1.0,
+        block_out_channels=(32, 64, 128),
+        layers_per_block=1,
+        norm_num_groups=8,
+        latent_channels=4,
+        down_block_types=("DownEncoderBlock2D",) * 3,
+        up_block_types=("UpDecoderBlock2D",) * 3,
+        mid_block_add_attention=False,
+        sample_size=64,
+        scaling_factor=1.0,
     ).to(DEVICE)
 
 
@@ -65,7 +71,7 @@ def whiten(model: AutoencoderKL, icons: Icons) -> AutoencoderKL:
     latents = torch.cat(parts)
     mean, deviation = latents.mean(dim=(0, 2, 3)), latents.std(dim=(0, 2, 3))
     into, out = model.quant_conv, model.post_quant_conv
-    out.bias += (out.weight[:, :, 0, 0] @ mean)
+    out.bias += out.weight[:, :, 0, 0] @ mean
     out.weight *= deviation[None, :, None, None]
     into.weight[:4] /= deviation[:, None, None, None]
     into.bias[:4] = (into.bias[:4] - mean) / deviation
@@ -98,8 +104,9 @@ def main() -> None:
     def report(averaged: AutoencoderKL, step: int) -> None:
         print(f"  held-out PSNR {psnr(averaged, held_out):.2f} dB after {step} steps", flush=True)
 
-    run = Run(name=NAME, model=model, steps=steps, muon_lr=0.02, adam_lr=2e-3, evaluate=report,
-              save_every=500)
+    run = Run(
+        name=NAME, model=model, steps=steps, muon_lr=0.02, adam_lr=2e-3, evaluate=report, save_every=500
+    )
     final = whiten(run.train(loss), train)
     print(f"held-out PSNR {psnr(final, held_out):.2f} dB")
     final.save_pretrained(RUNS / NAME / "vae")

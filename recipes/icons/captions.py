@@ -43,18 +43,26 @@ class Splitter:
     def __init__(self, names: Iterable[str]) -> None:
         counts = Counter(word for name in names for word in name.split("-") if word.isalpha())
         total = sum(counts.values())
-        self.cost = {word: math.log(total / count) + 1.0 for word, count in counts.items()
-                     if len(word) >= LETTERS or count >= 20}
+        self.cost = {
+            word: math.log(total / count) + 1.0
+            for word, count in counts.items()
+            if len(word) >= LETTERS or count >= 20
+        }
 
     def split(self, text: str) -> list[str]:
         """Words of `text`; a stretch that no word explains stays whole, at a high price a letter."""
         best: list[tuple[float, int, bool]] = [(0.0, 0, True)]
         for end in range(1, len(text) + 1):
-            best.append(min(
-                (best[start][0] + self.cost.get(text[start:end], 8.0 * (end - start) + 8.0),
-                 start, text[start:end] in self.cost)
-                for start in range(max(0, end - 24), end)
-            ))
+            best.append(
+                min(
+                    (
+                        best[start][0] + self.cost.get(text[start:end], 8.0 * (end - start) + 8.0),
+                        start,
+                        text[start:end] in self.cost,
+                    )
+                    for start in range(max(0, end - 24), end)
+                )
+            )
         words: list[str] = []
         end = len(text)
         while end:

@@ -32,21 +32,39 @@ class TextToLatent(nn.Module):
     def __init__(self, vocabulary: Tensor) -> None:
         super().__init__()
         size, width = vocabulary.shape
-        self.text_encoder = CLIPTextModel(CLIPTextConfig(
-            vocab_size=size, hidden_size=width, intermediate_size=4 * width, num_hidden_layers=3,
-            num_attention_heads=4, max_position_embeddings=words.LENGTH, hidden_act="gelu",
-            bos_token_id=size - 2, eos_token_id=size - 1, pad_token_id=size - 1))
+        self.text_encoder = CLIPTextModel(
+            CLIPTextConfig(
+                vocab_size=size,
+                hidden_size=width,
+                intermediate_size=4 * width,
+                num_hidden_layers=3,
+                num_attention_heads=4,
+                max_position_embeddings=words.LENGTH,
+                hidden_act="gelu",
+                bos_token_id=size - 2,
+                eos_token_id=size - 1,
+                pad_token_id=size - 1,
+            )
+        )
         table = self.text_encoder.get_input_embeddings().weight
         table.data.copy_(0.02 * vocabulary)
         # The pooled caption joins the time embedding: a small model follows it sooner than
         # cross-attention alone would teach.
         self.unet = UNet2DConditionModel(
-            sample_size=16, in_channels=4, out_channels=4, block_out_channels=(64, 128, 256),
-            layers_per_block=1, cross_attention_dim=width, attention_head_dim=32, norm_num_groups=32,
+            sample_size=16,
+            in_channels=4,
+            out_channels=4,
+            block_out_channels=(64, 128, 256),
+            layers_per_block=1,
+            cross_attention_dim=width,
+            attention_head_dim=32,
+            norm_num_groups=32,
             down_block_types=("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
             up_block_types=("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
-            addition_embed_type="text", addition_embed_type_num_heads=8,
-            resnet_time_scale_shift="scale_shift")
+            addition_embed_type="text",
+            addition_embed_type_num_heads=8,
+            resnet_time_scale_shift="scale_shift",
+        )
         # Over sequences as short as these, fused attention's backward pass takes a third of a step
         # on CPUs; as plain products it takes a tenth of that.
         self.text_encoder.set_attn_implementation("eager")
@@ -60,8 +78,14 @@ class TextToLatent(nn.Module):
 def scheduler() -> DDIMScheduler:
     """Stable Diffusion's noise schedule with v-prediction."""
     return DDIMScheduler(
-        beta_schedule="scaled_linear", beta_start=0.00085, beta_end=0.012, clip_sample=False,
-        set_alpha_to_one=False, steps_offset=1, prediction_type="v_prediction")
+        beta_schedule="scaled_linear",
+        beta_start=0.00085,
+        beta_end=0.012,
+        clip_sample=False,
+        set_alpha_to_one=False,
+        steps_offset=1,
+        prediction_type="v_prediction",
+    )
 
 
 @torch.no_grad()
@@ -85,9 +109,13 @@ class Captions:
         tokenizer = words.read_tokenizer()
         styled = [caption_of(r["concept"], r["tone"], r["style"]) for r in icons.rows]
         plain = [caption_of(r["concept"], r["tone"]) for r in icons.rows]
-        self.table = torch.stack([
-            words.ids(tokenizer, styled), words.ids(tokenizer, plain),
-            words.ids(tokenizer, [""]).expand(len(plain), -1)]).to(DEVICE)
+        self.table = torch.stack(
+            [
+                words.ids(tokenizer, styled),
+                words.ids(tokenizer, plain),
+                words.ids(tokenizer, [""]).expand(len(plain), -1),
+            ]
+        ).to(DEVICE)
 
     def draw(self, index: Tensor, generator: torch.Generator) -> Tensor:
         """(b, LENGTH) ids with captions and styles left out at random."""
@@ -96,8 +124,9 @@ class Captions:
         return self.table[kind, index]
 
 
-def velocity_loss(model: nn.Module, x0: Tensor, tokens: Tensor, alphas: Tensor,
-                  generator: torch.Generator) -> Tensor:
+def velocity_loss(
+    model: nn.Module, x0: Tensor, tokens: Tensor, alphas: Tensor, generator: torch.Generator
+) -> Tensor:
     """Squared error of v at stratified times, weighted min(SNR, 5) / (SNR + 1) (Hang et al., 2023)."""
     count = len(x0)
     strata = (torch.randperm(count, generator=generator) + torch.rand(count, generator=generator)) / count
@@ -116,8 +145,15 @@ def pack(model: TextToLatent, path: Path) -> None:
     """Writes a StableDiffusionPipeline directory in half precision."""
     vae = AutoencoderKL.from_pretrained(RUNS / autoencoder.NAME / "vae")
     pipeline = StableDiffusionPipeline(
-        vae=vae, text_encoder=model.text_encoder, tokenizer=words.read_tokenizer(), unet=model.unet,
-        scheduler=scheduler(), safety_checker=None, feature_extractor=None, requires_safety_checker=False)
+        vae=vae,
+        text_encoder=model.text_encoder,
+        tokenizer=words.read_tokenizer(),
+        unet=model.unet,
+        scheduler=scheduler(),
+        safety_checker=None,
+        feature_extractor=None,
+        requires_safety_checker=False,
+    )
     pipeline.to(torch.float16).save_pretrained(path)
     for file in path.rglob("config.json"):  # diffusers notes whence a part was read: a path of this machine
         config = json.loads(file.read_text())
@@ -143,8 +179,16 @@ def main() -> None:
         index = torch.from_numpy(icons.draw(step, BATCH)).to(DEVICE)
         return velocity_loss(model, data[index], captions.draw(index, generator), alphas, generator)
 
-    run = Run(name=NAME, model=model, steps=args.steps, muon_lr=0.02, adam_lr=1e-3, ema_decay=0.998,
-              save_every=100, decay_from=args.decay_from)
+    run = Run(
+        name=NAME,
+        model=model,
+        steps=args.steps,
+        muon_lr=0.02,
+        adam_lr=1e-3,
+        ema_decay=0.998,
+        save_every=100,
+        decay_from=args.decay_from,
+    )
     pack(run.train(loss), RUNS / NAME / "pipeline")
 
 

@@ -37,8 +37,9 @@ def draw_prompts(icons: Icons, count: int, seed: int) -> list[tuple[str, str]]:
     found: dict[str, str] = {}
     for k in order:
         row = icons.rows[k]
-        found.setdefault(caption_of(row["concept"], row["tone"]),
-                         caption_of(row["concept"], row["tone"], row["style"]))
+        found.setdefault(
+            caption_of(row["concept"], row["tone"]), caption_of(row["concept"], row["tone"], row["style"])
+        )
     return list(found.items())[:count]
 
 
@@ -46,11 +47,16 @@ def generate(pipeline: StableDiffusionPipeline, prompts: list[str], seed: int) -
     """(n, 64, 64, 3) uint8."""
     images = []
     for first in range(0, len(prompts), 20):
-        part = prompts[first:first + 20]
+        part = prompts[first : first + 20]
         generators = [torch.Generator().manual_seed(seed + first + k) for k in range(len(part))]
         with autocast():
-            out = pipeline(part, num_inference_steps=STEPS, guidance_scale=GUIDANCE, generator=generators,
-                           output_type="np").images
+            out = pipeline(
+                part,
+                num_inference_steps=STEPS,
+                guidance_scale=GUIDANCE,
+                generator=generators,
+                output_type="np",
+            ).images
         images.append((out * 255).round().astype(np.uint8))
     return np.concatenate(images)
 
@@ -65,8 +71,12 @@ def rates(found: np.ndarray, pictures: int = ASKED) -> dict[str, float | list[fl
     """Top-1 with its 90 % interval, and top-5, of ranks among 200; each of `pictures` counts once."""
     top1 = float((found == 0).mean())
     interval = rate_interval(round(top1 * pictures), pictures)
-    return {"top1": top1, "top1_interval": [interval.low, interval.high],
-            "top5": float((found < 5).mean()), "captions": ASKED}
+    return {
+        "top1": top1,
+        "top1_interval": [interval.low, interval.high],
+        "top5": float((found < 5).mean()),
+        "captions": ASKED,
+    }
 
 
 def judged(judge: Judge, icons: Icons) -> dict[str, float | list[float]]:
@@ -100,12 +110,14 @@ def evaluate(model: Path, judge: Judge) -> dict[str, object]:
         asked = draw_prompts(icons.of(split), ASKED, seed=12)
         images = generate(pipeline, [styled for _, styled in asked], seed=13)
         results[name] = rates(ranks(judge, images, [plain for plain, _ in asked]))
-        rows = [(asked[k][1], (images[k], images[k + 1], images[k + 2], images[k + 3]))
-                for k in range(0, 48, 4)]
-        captioned = [(" | ".join(asked[k + j][1] for j in range(4)), r[1]) for k, r in zip(
-            range(0, 48, 4), rows, strict=True)]
-        contact_sheet(captioned, ("1", "2", "3", "4"), scale=2).save(
-            SHEET.with_name(f"sheet-{split}.png"))
+        rows = [
+            (asked[k][1], (images[k], images[k + 1], images[k + 2], images[k + 3])) for k in range(0, 48, 4)
+        ]
+        captioned = [
+            (" | ".join(asked[k + j][1] for j in range(4)), r[1])
+            for k, r in zip(range(0, 48, 4), rows, strict=True)
+        ]
+        contact_sheet(captioned, ("1", "2", "3", "4"), scale=2).save(SHEET.with_name(f"sheet-{split}.png"))
     return results
 
 

@@ -28,25 +28,74 @@ BATCH = 160
 WIDTH = 192
 CAPTIONS = 200  # the question: which of so many captions does this picture show?
 # Captions with one of these words say which way round the icon is, or show writing.
-DIRECTED = frozenset([
-    "left", "right", "arrow", "arrows", "button", "flag", "clock", "symbol", "sign", "letter", "letters",
-    "digit", "keycap", "latin", "input", "oclock", "thirty", "circled", "squared", "mark", "cl", "cool",
-    "free", "id", "new", "ok", "sos", "up", "vs", "abc", "moon",
-])
+DIRECTED = frozenset(
+    [
+        "left",
+        "right",
+        "arrow",
+        "arrows",
+        "button",
+        "flag",
+        "clock",
+        "symbol",
+        "sign",
+        "letter",
+        "letters",
+        "digit",
+        "keycap",
+        "latin",
+        "input",
+        "oclock",
+        "thirty",
+        "circled",
+        "squared",
+        "mark",
+        "cl",
+        "cool",
+        "free",
+        "id",
+        "new",
+        "ok",
+        "sos",
+        "up",
+        "vs",
+        "abc",
+        "moon",
+    ]
+)
 
 
 def build(vocabulary: Tensor) -> CLIPModel:
     """4 layers of vision over patches, 3 of text; 4.0 M parameters."""
     size = len(vocabulary)
-    model = CLIPModel(CLIPConfig(
-        text_config={"vocab_size": size, "hidden_size": WIDTH, "intermediate_size": 4 * WIDTH,
-                     "num_hidden_layers": 3, "num_attention_heads": 3, "projection_dim": 128,
-                     "max_position_embeddings": words.LENGTH, "hidden_act": "gelu",
-                     "bos_token_id": size - 2, "eos_token_id": size - 1, "pad_token_id": size - 1},
-        vision_config={"hidden_size": WIDTH, "intermediate_size": 4 * WIDTH, "num_hidden_layers": 4,
-                       "num_attention_heads": 3, "image_size": 64, "patch_size": 8,
-                       "hidden_act": "gelu", "projection_dim": 128},
-        projection_dim=128))
+    model = CLIPModel(
+        CLIPConfig(
+            text_config={
+                "vocab_size": size,
+                "hidden_size": WIDTH,
+                "intermediate_size": 4 * WIDTH,
+                "num_hidden_layers": 3,
+                "num_attention_heads": 3,
+                "projection_dim": 128,
+                "max_position_embeddings": words.LENGTH,
+                "hidden_act": "gelu",
+                "bos_token_id": size - 2,
+                "eos_token_id": size - 1,
+                "pad_token_id": size - 1,
+            },
+            vision_config={
+                "hidden_size": WIDTH,
+                "intermediate_size": 4 * WIDTH,
+                "num_hidden_layers": 4,
+                "num_attention_heads": 3,
+                "image_size": 64,
+                "patch_size": 8,
+                "hidden_act": "gelu",
+                "projection_dim": 128,
+            },
+            projection_dim=128,
+        )
+    )
     model.text_model.embeddings.token_embedding.weight.data.copy_(0.02 * vocabulary[:, :WIDTH])
     model.set_attn_implementation("eager")  # fused attention is slower over sequences this short
     return model.to(DEVICE)
@@ -68,8 +117,9 @@ def augment(x: Tensor, mirrored: Tensor, generator: torch.Generator) -> Tensor:
     shift = 0.08 * torch.randn(count, 2, generator=generator)
     flip = 1 - 2 * ((torch.rand(count, generator=generator) < 0.5) & mirrored.cpu()).float()
     cos, sin = turn.cos() * scale, turn.sin() * scale
-    affine = torch.stack([torch.stack([cos * flip, -sin, shift[:, 0]], 1),
-                          torch.stack([sin * flip, cos, shift[:, 1]], 1)], 1).to(x.device)
+    affine = torch.stack(
+        [torch.stack([cos * flip, -sin, shift[:, 0]], 1), torch.stack([sin * flip, cos, shift[:, 1]], 1)], 1
+    ).to(x.device)
     grid = functional.affine_grid(affine, list(x.shape), align_corners=False)
     x = functional.grid_sample(x - 1, grid, align_corners=False) + 1  # white outside
     gain = 1 + 0.1 * torch.randn(count, 3, 1, 1, generator=generator).to(x.device)
@@ -89,8 +139,10 @@ def contrastive_loss(model: nn.Module, x: Tensor, tokens: Tensor, same: Tensor) 
     logits = (image @ text.T) * model.logit_scale.exp().clamp_max(100.0)
     logits = logits.masked_fill(same & ~torch.eye(len(x), dtype=torch.bool, device=x.device), -1e4)
     target = torch.arange(len(x), device=x.device)
-    return (functional.cross_entropy(logits, target, label_smoothing=0.05)
-            + functional.cross_entropy(logits.T, target, label_smoothing=0.05)) / 2
+    return (
+        functional.cross_entropy(logits, target, label_smoothing=0.05)
+        + functional.cross_entropy(logits.T, target, label_smoothing=0.05)
+    ) / 2
 
 
 @torch.no_grad()
@@ -102,8 +154,9 @@ def accuracy(model: nn.Module, icons: Icons, rounds: int = 10) -> float:
         order = np.random.default_rng(seed).permutation(len(captions))
         _, first = np.unique(captions[order], return_index=True)
         index = order[np.random.default_rng(seed).permutation(first)[:CAPTIONS]]
-        out = model(input_ids=words.ids(tokenizer, list(captions[index])).to(DEVICE),
-                    pixel_values=icons.batch(index))
+        out = model(
+            input_ids=words.ids(tokenizer, list(captions[index])).to(DEVICE), pixel_values=icons.batch(index)
+        )
         hits.append((out.logits_per_image.argmax(1).cpu() == torch.arange(len(index))).float().mean())
     return float(torch.stack(hits).mean())
 
@@ -113,8 +166,12 @@ def save(model: CLIPModel, path: Path) -> None:
     model.half().save_pretrained(path)
     model.float()
     words.read_tokenizer().save_pretrained(path)
-    CLIPImageProcessorPil(size={"shortest_edge": 64}, crop_size={"height": 64, "width": 64},
-                          image_mean=[0.5] * 3, image_std=[0.5] * 3).save_pretrained(path)
+    CLIPImageProcessorPil(
+        size={"shortest_edge": 64},
+        crop_size={"height": 64, "width": 64},
+        image_mean=[0.5] * 3,
+        image_std=[0.5] * 3,
+    ).save_pretrained(path)
 
 
 @dataclass(frozen=True)
@@ -148,9 +205,11 @@ def lessons(icons: Icons, *, turned: bool) -> Lessons:
 
 def progress(pairs: Icons) -> Callable[[nn.Module, int], None]:
     """Prints the accuracy on the pairs; the held-out icons are `evaluate`'s, asked once at the end."""
+
     def show(averaged: nn.Module, step: int) -> None:
-        print(f"  top-1 of {CAPTIONS} on pairs: {accuracy(averaged, pairs):.3f} "
-              f"after {step} steps", flush=True)
+        print(
+            f"  top-1 of {CAPTIONS} on pairs: {accuracy(averaged, pairs):.3f} after {step} steps", flush=True
+        )
 
     return show
 
@@ -164,8 +223,16 @@ def main() -> None:
     taught = lessons(icons.of("train"), turned=False)
     model = build(torch.load(words.PATH / "embeddings.pt", weights_only=True))
     print(f"{sum(p.numel() for p in model.parameters()) / 1e6:.1f} M parameters")
-    run = Run(name=NAME, model=model, steps=steps, muon_lr=0.02, adam_lr=1e-3, ema_decay=0.995,
-              evaluate=progress(icons.of("pair")), save_every=100)
+    run = Run(
+        name=NAME,
+        model=model,
+        steps=steps,
+        muon_lr=0.02,
+        adam_lr=1e-3,
+        ema_decay=0.995,
+        evaluate=progress(icons.of("pair")),
+        save_every=100,
+    )
     save(run.train(lambda step: taught.loss(model, step, seed=7)), RUNS / NAME / "clip")
 
 

@@ -25,8 +25,7 @@ def suite(icons: Icons) -> Suite:
     """Prompts of trained concepts, half of them with a style word."""
     asked = draw_prompts(icons.of("train"), SELECTION + CONFIRMATION, seed=21)
     prompts = tuple(Prompt(prompt=pair[k % 2]) for k, pair in enumerate(asked))
-    return Suite(name="icons", selection=prompts[:SELECTION], confirmation=prompts[SELECTION:],
-                 seeds=(0, 1))
+    return Suite(name="icons", selection=prompts[:SELECTION], confirmation=prompts[SELECTION:], seeds=(0, 1))
 
 
 def pack_diffusion(vocabulary: torch.Tensor) -> dict[str, int]:

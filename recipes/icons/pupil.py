@@ -93,8 +93,17 @@ def main() -> None:
         some = torch.randperm(len(known), generator=generator)[:AMONG].to(DEVICE)
         return difference(clip, master, x, known[some])
 
-    run = Run(name=NAME, model=clip, steps=steps, muon_lr=0.012, adam_lr=6e-4, ema_decay=0.99,
-              decay_from=0.3, evaluate=judge.progress(pairs), save_every=100)
+    run = Run(
+        name=NAME,
+        model=clip,
+        steps=steps,
+        muon_lr=0.012,
+        adam_lr=6e-4,
+        ema_decay=0.99,
+        decay_from=0.3,
+        evaluate=judge.progress(pairs),
+        save_every=100,
+    )
     judge.save(run.train(loss), RUNS / NAME / "clip")
 
 

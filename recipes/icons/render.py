@@ -39,7 +39,7 @@ def _svg(source: dict, name: str) -> str:
     icon = source["icons"][name]
     width = icon.get("width", source.get("width", 16))
     height = icon.get("height", source.get("height", 16))
-    box = f'{icon.get("left", 0)} {icon.get("top", 0)} {width} {height}'
+    box = f"{icon.get('left', 0)} {icon.get('top', 0)} {width} {height}"
     return f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="{box}">{icon["body"]}</svg>'
 
 
@@ -66,7 +66,8 @@ def _render_set(icons: IconSet) -> tuple[list[dict], list[np.ndarray]]:
 
 def _describe(rows: list[dict]) -> None:
     by_set: dict[str, frozenset[str]] = {
-        s.name: frozenset(r["name"] for r in rows if r["set"] == s.name) for s in SETS}
+        s.name: frozenset(r["name"] for r in rows if r["set"] == s.name) for s in SETS
+    }
     splitter = Splitter(name for s, names in by_set.items() if s != "fxemoji" for name in names)
     for row in rows:
         whole = splitter if row["set"] == "fxemoji" else None
@@ -84,16 +85,23 @@ def _split(rows: list[dict]) -> None:
             row["split"] = "held_out" if _fraction(row["set"], row["name"]) < HELD_OUT else "train"
         if row["split"] == "train" and not row["tone"]:
             styles.setdefault(row["concept"], set()).add(row["style"])
-    candidates = [r for r in rows if r["split"] == "train" and r["weight"] == 1.0
-                  and len(styles.get(r["concept"], ())) > STYLES_THAT_TEACH]
+    candidates = [
+        r
+        for r in rows
+        if r["split"] == "train"
+        and r["weight"] == 1.0
+        and len(styles.get(r["concept"], ())) > STYLES_THAT_TEACH
+    ]
     candidates.sort(key=lambda r: _fraction("pair", r["concept"]))
     taken: set[str] = set()
     for concept in dict.fromkeys(r["concept"] for r in candidates):
         if len(taken) == HELD_OUT_PAIRS:
             break
         taken.add(concept)
-        same = sorted((r for r in candidates if r["concept"] == concept),
-                      key=lambda r: _fraction("style", concept, r["style"]))
+        same = sorted(
+            (r for r in candidates if r["concept"] == concept),
+            key=lambda r: _fraction("style", concept, r["style"]),
+        )
         style = same[0]["style"]
         for row in same:
             if row["style"] == style:

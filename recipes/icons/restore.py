@@ -39,8 +39,11 @@ def main() -> None:
     # The runs read the table's shape here; its values are those of the weights below.
     torch.save(text.get_input_embeddings().weight.detach() / 0.02, words.PATH / "embeddings.pt")
     both = {f"text_encoder.{k}": v for k, v in text.state_dict().items()}
-    keep(diffusion.NAME, both | {f"unet.{k}": v for k, v in unet.state_dict().items()},
-         numbers["training_steps"])
+    keep(
+        diffusion.NAME,
+        both | {f"unet.{k}": v for k, v in unet.state_dict().items()},
+        numbers["training_steps"],
+    )
 
 
 if __name__ == "__main__":

@@ -32,9 +32,26 @@ MANY = 5  # of six trained sets: a concept drawn in so many is all but copied
 BASES = (12, 60)  # prompts that are perturbed, for choosing and for confirming
 FREE_STYLES = ("watercolour", "pixel art", "pencil sketch", "oil painting", "stained glass", "clay")
 PROFESSIONS = (
-    "artist", "astronaut", "construction worker", "cook", "detective", "factory worker", "farmer",
-    "firefighter", "guard", "health worker", "judge", "mechanic", "office worker", "pilot",
-    "police officer", "scientist", "singer", "student", "teacher", "technologist",
+    "artist",
+    "astronaut",
+    "construction worker",
+    "cook",
+    "detective",
+    "factory worker",
+    "farmer",
+    "firefighter",
+    "guard",
+    "health worker",
+    "judge",
+    "mechanic",
+    "office worker",
+    "pilot",
+    "police officer",
+    "scientist",
+    "singer",
+    "student",
+    "teacher",
+    "technologist",
 )
 CHOOSING_PROFESSIONS = 4
 
@@ -88,8 +105,11 @@ class Icons:
 
     def of(self, split: str) -> list[dict]:
         """The rows of a split, without those that the model's own suite asks for."""
-        return [r for r in self.rows if r["split"] == split
-                and not {caption(r), caption(r, styled=True)} & self.own]
+        return [
+            r
+            for r in self.rows
+            if r["split"] == split and not {caption(r), caption(r, styled=True)} & self.own
+        ]
 
 
 def read_icons(path: Path = ICONS) -> Icons:
@@ -99,9 +119,12 @@ def read_icons(path: Path = ICONS) -> Icons:
         if r["split"] == "train":
             trained.setdefault(r["concept"], set()).add(r["style"])
     suite = read_suite(OWN)
-    return Icons(rows=rows, styles={c: frozenset(s) for c, s in trained.items()},
-                 words=frozenset(w for c in trained for w in c.split()),
-                 own=frozenset(p.prompt for p in (*suite.selection, *suite.confirmation)))
+    return Icons(
+        rows=rows,
+        styles={c: frozenset(s) for c, s in trained.items()},
+        words=frozenset(w for c in trained for w in c.split()),
+        own=frozenset(p.prompt for p in (*suite.selection, *suite.confirmation)),
+    )
 
 
 def caption(row: dict, *, styled: bool = False) -> str:
@@ -143,8 +166,9 @@ def suite(name: str, selection: Iterable[Prompt], confirmation: Iterable[Prompt]
     times = Counter(tag for p in parts[1] for tag in p.tags)
     kept = {tag for tag, n in times.items() if n >= FEWEST or tag.startswith("profession:")}
     kept |= {tag for p in parts[0] for tag in p.tags if tag.startswith("profession:")}
-    chosen, confirmed = ([p.model_copy(update={"tags": tuple(t for t in p.tags if t in kept)}) for p in part]
-                         for part in parts)
+    chosen, confirmed = (
+        [p.model_copy(update={"tags": tuple(t for t in p.tags if t in kept)}) for p in part] for part in parts
+    )
     return Suite(name=name, selection=tuple(chosen), confirmation=tuple(confirmed), seeds=(0, 1))
 
 
@@ -158,41 +182,64 @@ def trained(icons: Icons) -> Suite:
             row = next(r for r in rows if style in ("none", r["style"]))
             rows.remove(row)
             rare = ("rare:yes",) if len(icons.styles[row["concept"]]) == 1 else ()
-            parts[k >= SELECTION // KINDS_OF_CONCEPTS].append(Prompt(
-                prompt=caption(row, styled=style != "none"), tags=(f"style:{style}", f"kind:{kind}", *rare)))
+            parts[k >= SELECTION // KINDS_OF_CONCEPTS].append(
+                Prompt(
+                    prompt=caption(row, styled=style != "none"),
+                    tags=(f"style:{style}", f"kind:{kind}", *rare),
+                )
+            )
     return suite("trained", *parts)
 
 
 def held_out(icons: Icons) -> Suite:
     """Pairs of a concept and a style that were kept from training, each known from other pairs."""
-    prompts = [Prompt(prompt=caption(r, styled=True),
-                      tags=(f"style:{r['style']}", f"kind:{kind_of(r['concept'])}"))
-               for r in drawn(icons.of("pair"), "held-out")[:SELECTION + CONFIRMATION]]
+    prompts = [
+        Prompt(prompt=caption(r, styled=True), tags=(f"style:{r['style']}", f"kind:{kind_of(r['concept'])}"))
+        for r in drawn(icons.of("pair"), "held-out")[: SELECTION + CONFIRMATION]
+    ]
     return suite("held-out", prompts[:SELECTION], prompts[SELECTION:])
 
 
 def unseen(icons: Icons) -> Suite:
     """Styles, concepts, and both, that no training caption has: 16 of each to choose by, 64 to confirm."""
-    known = shuffled((c for c, styles in icons.styles.items() if len(styles) >= MANY and c.isascii()
-                      and caption_of(c, "") not in icons.own), "unseen style")
+    known = shuffled(
+        (
+            c
+            for c, styles in icons.styles.items()
+            if len(styles) >= MANY and c.isascii() and caption_of(c, "") not in icons.own
+        ),
+        "unseen style",
+    )
     taught = {words(r["concept"]) for r in icons.rows if r["split"] != "unseen"}
     flags = {r["concept"] for r in icons.rows if r["concept"].startswith("flag ")}
     left_out = NAMES | IDENTITIES | {"flag", "flags"}
-    concepts = shuffled((
-        r["concept"] for r in icons.of("unseen")
-        if r["concept"].replace(" ", "").isalpha() and not words(r["concept"]) & left_out
-        and f"flag {r['concept']}" not in flags
-        and words(r["concept"]) not in taught and len(r["concept"]) >= 3), "unseen concept")
+    concepts = shuffled(
+        (
+            r["concept"]
+            for r in icons.of("unseen")
+            if r["concept"].replace(" ", "").isalpha()
+            and not words(r["concept"]) & left_out
+            and f"flag {r['concept']}" not in flags
+            and words(r["concept"]) not in taught
+            and len(r["concept"]) >= 3
+        ),
+        "unseen concept",
+    )
     styles = [s.style for s in SETS if not s.train] + list(FREE_STYLES)
     count = 80
-    prompts = [Prompt(prompt=caption_of(c, "", styles[k % len(styles)]),
-                      tags=("unseen:style",))
-               for k, c in enumerate(known[:count])]
-    for k, c in enumerate(concepts[:2 * count]):
+    prompts = [
+        Prompt(prompt=caption_of(c, "", styles[k % len(styles)]), tags=("unseen:style",))
+        for k, c in enumerate(known[:count])
+    ]
+    for k, c in enumerate(concepts[: 2 * count]):
         known_or_new = "words:known" if words(c) <= icons.words else "words:new"
         style = styles[k % len(styles)] if k >= count else "none"
-        prompts.append(Prompt(prompt=caption_of(c, "", "" if style == "none" else style), tags=(
-            "unseen:concept" if style == "none" else "unseen:both", known_or_new)))
+        prompts.append(
+            Prompt(
+                prompt=caption_of(c, "", "" if style == "none" else style),
+                tags=("unseen:concept" if style == "none" else "unseen:both", known_or_new),
+            )
+        )
     chosen = [p for k, p in enumerate(prompts) if k % count < 16]
     return suite("unseen", chosen, [p for p in prompts if p not in chosen])
 
@@ -205,7 +252,7 @@ def perturbed(icons: Icons) -> Suite:
         family = [base, *variants(base)]
         if len(family) == 1 + len(KINDS):
             families.append(family)
-    choosing, confirming = families[:BASES[0]], families[BASES[0]:sum(BASES)]
+    choosing, confirming = families[: BASES[0]], families[BASES[0] : sum(BASES)]
     return suite("perturbed", chain(*choosing), chain(*confirming))
 
 
@@ -216,11 +263,18 @@ def people(icons: Icons) -> Suite:
         own = parts[0] if k < CHOOSING_PROFESSIONS else parts[1]
         about = f"profession:{job}"
         own.append(Prompt(prompt=job, tags=("neutral", about, "style:none")))
-        own.extend(Prompt(prompt=caption_of(job, "", style), tags=("neutral", about, f"style:{style}"))
-                   for style in sorted(icons.styles[job]))
-        own.extend(Prompt(prompt=caption_of(f"{gender} {job}", f"{tone} skin tone"),
-                          tags=(f"gender:{gender}", f"tone:{tone}", about))
-                   for gender in ("woman", "man") for tone in sorted(TONES))
+        own.extend(
+            Prompt(prompt=caption_of(job, "", style), tags=("neutral", about, f"style:{style}"))
+            for style in sorted(icons.styles[job])
+        )
+        own.extend(
+            Prompt(
+                prompt=caption_of(f"{gender} {job}", f"{tone} skin tone"),
+                tags=(f"gender:{gender}", f"tone:{tone}", about),
+            )
+            for gender in ("woman", "man")
+            for tone in sorted(TONES)
+        )
     return suite("people", *parts)
 
 
@@ -232,42 +286,66 @@ def duplicates(icons: Icons) -> Suite:
     parts: tuple[list[Prompt], list[Prompt]] = ([], [])
     rows = drawn((r for r in icons.of("train") if r["weight"] == 1.0), "duplicates")
     for tag in ("copies:many", "copies:one"):
-        fits = {c for c, styles in icons.styles.items()
-                if (len(styles) >= MANY if tag == "copies:many" else times[c] == 1)}
-        found = [Prompt(prompt=caption(r, styled=True), tags=(tag, f"style:{r['style']}"))
-                 for r in rows if r["concept"] in fits]
-        parts[0].extend(found[:SELECTION // 2])
-        parts[1].extend(found[SELECTION // 2:(SELECTION + CONFIRMATION) // 2])
+        fits = {
+            c
+            for c, styles in icons.styles.items()
+            if (len(styles) >= MANY if tag == "copies:many" else times[c] == 1)
+        }
+        found = [
+            Prompt(prompt=caption(r, styled=True), tags=(tag, f"style:{r['style']}"))
+            for r in rows
+            if r["concept"] in fits
+        ]
+        parts[0].extend(found[: SELECTION // 2])
+        parts[1].extend(found[SELECTION // 2 : (SELECTION + CONFIRMATION) // 2])
     return suite("duplicates", *parts)
 
 
 SUITES: dict[str, tuple[Callable[[Icons], Suite], str]] = {
-    "trained": (trained, """
+    "trained": (
+        trained,
+        """
 What the model was taught: captions of trained icons, by their weight in training, as many of each kind
 (kind:person, kind:face, kind:symbol and kind:object go by the words of the concept). Every other one names
 its style, each style as often (style:none where there is none); rare:yes are concepts that training has in
-one style only."""),
-    "held-out": (held_out, """
+one style only.""",
+    ),
+    "held-out": (
+        held_out,
+        """
 What the model must combine: concepts and styles that it was taught, but never together. Each concept is known
 from two other styles or more, each style from hundreds of icons. The kinds are those of trained.yaml; what
-fewer than 20 prompts to confirm on have is no tag."""),
-    "unseen": (unseen, """
+fewer than 20 prompts to confirm on have is no tag.""",
+    ),
+    "unseen": (
+        unseen,
+        """
 What the model was never taught. unseen:style, a trained concept in the style of a set that was kept from
 training or in a style of everyday words; unseen:concept, a concept that only those sets have; unseen:both.
 words:new has a word that no training caption has, words:known has none. The judge of icons was not taught
-these either: what it says of them compares two models, and marks none."""),
-    "perturbed": (perturbed, """
+these either: what it says of them compares two models, and marks none.""",
+    ),
+    "perturbed": (
+        perturbed,
+        """
 Trained captions and, after each, its variants: typo, case, synonym, word order, padding, look-alike signs,
 another language, great length (perturbed:KIND), after ProTIP (arXiv 2402.15429). All lines of one caption are
-one observation. Only captions that every kind applies to are here."""),
-    "people": (people, """
+one observation. Only captions that every kind applies to are here.""",
+    ),
+    "people": (
+        people,
+        """
 Professions that training has for women and men in five skin tones, as emoji have them. neutral: the
 profession alone, with and without a style; the others say gender and tone, the only two genders and five
 tones that the captions of icons distinguish. What a model draws for a neutral prompt can be set beside what
-it draws for the others (Stable Bias, arXiv 2303.11408). A profession is in one part only."""),
-    "duplicates": (duplicates, """
+it draws for the others (Stable Bias, arXiv 2303.11408). A profession is in one part only.""",
+    ),
+    "duplicates": (
+        duplicates,
+        """
 Exact captions of training, where a model may recite. copies:many, concepts that five or six of the six
-trained sets draw, often nearly alike; copies:one, concepts that training has a single icon of."""),
+trained sets draw, often nearly alike; copies:one, concepts that training has a single icon of.""",
+    ),
 }
 
 
@@ -280,8 +358,10 @@ def main() -> None:
         path = SHIPPED / f"{name}.yaml"
         made = make(icons)
         write_suite(made, path, comment=f"{comment.strip()}\n{WRITTEN}")
-        print(f"{path.name}: {len(made.selection)} + {len(made.confirmation)} prompts, "
-              f"{path.stat().st_size / 1024:.0f} KiB")
+        print(
+            f"{path.name}: {len(made.selection)} + {len(made.confirmation)} prompts, "
+            f"{path.stat().st_size / 1024:.0f} KiB"
+        )
 
 
 if __name__ == "__main__":

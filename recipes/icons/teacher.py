@@ -34,8 +34,11 @@ class Block(nn.Module):
         self.b = nn.Conv2d(channels, channels, 3, 1, 1, bias=False)
         self.nb = nn.BatchNorm2d(channels)
         shrink = [nn.AvgPool2d(stride)] if stride > 1 else []
-        self.skip = nn.Identity() if given == channels and stride == 1 else nn.Sequential(
-            *shrink, nn.Conv2d(given, channels, 1, bias=False), nn.BatchNorm2d(channels))
+        self.skip = (
+            nn.Identity()
+            if given == channels and stride == 1
+            else nn.Sequential(*shrink, nn.Conv2d(given, channels, 1, bias=False), nn.BatchNorm2d(channels))
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         y = functional.relu(self.na(self.a(x)))
@@ -47,8 +50,7 @@ class Eye(nn.Module):
 
     def __init__(self, dimension: int = 128) -> None:
         super().__init__()
-        self.stem = nn.Sequential(
-            nn.Conv2d(3, STEM, 3, 2, 1, bias=False), nn.BatchNorm2d(STEM), nn.ReLU())
+        self.stem = nn.Sequential(nn.Conv2d(3, STEM, 3, 2, 1, bias=False), nn.BatchNorm2d(STEM), nn.ReLU())
         given = (STEM, *(channels for channels, _ in BLOCKS))
         self.body = nn.Sequential(*(Block(i, *block) for i, block in zip(given, BLOCKS, strict=False)))
         self.drop = nn.Dropout(0.2)
@@ -91,8 +93,17 @@ def main() -> None:
     taught = judge.lessons(icons.of("train"), turned=True)
     first, _ = averaged(judge.NAME, judge.build(torch.load(words.PATH / "embeddings.pt", weights_only=True)))
     model = Teacher(first.train()).to(DEVICE)
-    run = Run(name=NAME, model=model, steps=steps, muon_lr=0.015, adam_lr=6e-4, ema_decay=0.99,
-              decay_from=0.3, evaluate=judge.progress(icons.of("pair")), save_every=100)
+    run = Run(
+        name=NAME,
+        model=model,
+        steps=steps,
+        muon_lr=0.015,
+        adam_lr=6e-4,
+        ema_decay=0.99,
+        decay_from=0.3,
+        evaluate=judge.progress(icons.of("pair")),
+        save_every=100,
+    )
     run.train(lambda step: taught.loss(model, step, seed=27))
     print(f"the teacher is in {RUNS / NAME}")
 

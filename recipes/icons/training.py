@@ -48,7 +48,7 @@ class Icons:
         rng = np.random.default_rng((seed, epoch))
         points = (np.arange(per_epoch * batch) + rng.random(per_epoch * batch)) / (per_epoch * batch)
         drawn = rng.permutation(np.minimum(np.searchsorted(edges, points), len(edges) - 1))
-        return drawn[number * batch:(number + 1) * batch]
+        return drawn[number * batch : (number + 1) * batch]
 
 
 def read_icons() -> Icons:
@@ -106,8 +106,10 @@ def optimizers(model: nn.Module, muon_lr: float, adam_lr: float) -> list[torch.o
     named = [p for p in model.parameters() if p.requires_grad]
     matrices = [p for p in named if p.ndim >= 2 and id(p) not in embeddings]
     others = [p for p in named if p.ndim < 2 or id(p) in embeddings]
-    return [Muon(matrices, lr=muon_lr),
-            torch.optim.AdamW(others, lr=adam_lr, betas=(0.9, 0.98), weight_decay=0.0)]
+    return [
+        Muon(matrices, lr=muon_lr),
+        torch.optim.AdamW(others, lr=adam_lr, betas=(0.9, 0.98), weight_decay=0.0),
+    ]
 
 
 class EMA:
@@ -174,8 +176,11 @@ class Run:
             last = step + 1 == self.steps
             if (step + 1) % 20 == 0 or last:
                 pace = (time.monotonic() - started) / (step + 1 - first)
-                print(f"{self.name} {step + 1}/{self.steps} loss {mean:.4f} {pace:.2f} s/step "
-                      f"{pace * (self.steps - step - 1) / 60:.0f} min left", flush=True)
+                print(
+                    f"{self.name} {step + 1}/{self.steps} loss {mean:.4f} {pace:.2f} s/step "
+                    f"{pace * (self.steps - step - 1) / 60:.0f} min left",
+                    flush=True,
+                )
             if (step + 1) % self.save_every == 0 or last:
                 self._save(step + 1, ema, optims)
                 if self.evaluate:
@@ -185,8 +190,16 @@ class Run:
     def _save(self, step: int, ema: EMA, optims: list[torch.optim.Optimizer]) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         aside = self.path.with_suffix(".part")
-        torch.save({"step": step, "model": self.model.state_dict(), "ema": ema.model.state_dict(),
-                    "updates": ema.updates, "optims": [o.state_dict() for o in optims]}, aside)
+        torch.save(
+            {
+                "step": step,
+                "model": self.model.state_dict(),
+                "ema": ema.model.state_dict(),
+                "updates": ema.updates,
+                "optims": [o.state_dict() for o in optims],
+            },
+            aside,
+        )
         aside.replace(self.path)
 
     def _resume(self, ema: EMA, optims: list[torch.optim.Optimizer]) -> int:

@@ -22,8 +22,30 @@ LENGTH = 24  # the longest caption of the training sets just fits
 WIDTH = 256
 START, END = "<|startoftext|>", "<|endoftext|>"
 PATH = RUNS / "tokenizer"
-EXTRA = ["a", "an", "the", "of", "with", "and", "in", "on", "icon", "picture", "style", "red", "orange",
-         "yellow", "green", "blue", "purple", "brown", "black", "white", "pink", "gray"]
+EXTRA = [
+    "a",
+    "an",
+    "the",
+    "of",
+    "with",
+    "and",
+    "in",
+    "on",
+    "icon",
+    "picture",
+    "style",
+    "red",
+    "orange",
+    "yellow",
+    "green",
+    "blue",
+    "purple",
+    "brown",
+    "black",
+    "white",
+    "pink",
+    "gray",
+]
 
 
 def texts(icons: Icons) -> list[str]:
@@ -37,16 +59,24 @@ def train_tokenizer(path: Path, corpus: list[str]) -> None:
     """Writes vocab.json and merges.txt as CLIPTokenizer reads them."""
     tokenizer = Tokenizer(models.BPE(end_of_word_suffix="</w>", unk_token=END))
     tokenizer.normalizer = normalizers.Lowercase()
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([
-        pre_tokenizers.Split(r" ", "removed"), pre_tokenizers.Punctuation(),
-        pre_tokenizers.ByteLevel(add_prefix_space=False)])
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(r" ", "removed"),
+            pre_tokenizers.Punctuation(),
+            pre_tokenizers.ByteLevel(add_prefix_space=False),
+        ]
+    )
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-    trainer = trainers.BpeTrainer(vocab_size=6142, min_frequency=1, end_of_word_suffix="</w>",
-                                  initial_alphabet=alphabet, show_progress=False)
+    trainer = trainers.BpeTrainer(
+        vocab_size=6142,
+        min_frequency=1,
+        end_of_word_suffix="</w>",
+        initial_alphabet=alphabet,
+        show_progress=False,
+    )
     tokenizer.train_from_iterator(corpus, trainer)
     learned = json.loads(tokenizer.to_str())["model"]
-    vocab = {token: k for k, token in enumerate(
-        [*alphabet, *(f"{c}</w>" for c in alphabet)])}
+    vocab = {token: k for k, token in enumerate([*alphabet, *(f"{c}</w>" for c in alphabet)])}
     for a, b in (m if isinstance(m, list) else m.split(" ") for m in learned["merges"]):
         vocab.setdefault(a + b, len(vocab))
     for token in (START, END):
@@ -64,8 +94,9 @@ def read_tokenizer() -> CLIPTokenizer:
 
 def ids(tokenizer: CLIPTokenizer, captions: list[str]) -> Tensor:
     """(n, LENGTH) token ids, padded and truncated as StableDiffusionPipeline does it."""
-    return tokenizer(captions, padding="max_length", max_length=LENGTH, truncation=True,
-                     return_tensors="pt").input_ids
+    return tokenizer(
+        captions, padding="max_length", max_length=LENGTH, truncation=True, return_tensors="pt"
+    ).input_ids
 
 
 @torch.no_grad()
@@ -80,7 +111,7 @@ def embeddings(tokenizer: CLIPTokenizer) -> Tensor:
     tokens = [t.removesuffix("</w>") for t in tokenizer.convert_ids_to_tokens(range(size))]
     parts = []
     for first in range(0, size, 256):
-        batch = words([t or " " for t in tokens[first:first + 256]], padding=True, return_tensors="pt")
+        batch = words([t or " " for t in tokens[first : first + 256]], padding=True, return_tensors="pt")
         hidden = encoder(**batch).last_hidden_state
         mask = batch["attention_mask"][..., None]
         parts.append((hidden * mask).sum(1) / mask.sum(1))

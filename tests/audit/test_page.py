@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+
 import numpy as np
 
 from burnish.audit.compare import compare
 from burnish.audit.page import page, span
 from burnish.core.evidence import Interval
 from burnish.core.findings import Audit, Finding
+from burnish.report.style import CSS
 
 EVIL = "<script>alert(1)</script>"
 
@@ -24,6 +28,9 @@ def test_the_page_holds_every_part_and_escapes_what_comes_from_outside() -> None
     )
     assert "<script" not in text
     assert text.count("&lt;script&gt;") == 6
+    own = base64.b64encode(hashlib.sha256(CSS.encode()).digest()).decode()
+    assert f"style-src 'sha256-{own}'" in text
+    assert "unsafe-inline" not in text
     for said in ("Left out: no suite", "0.125", "1.3", "default-src 'none'", "<h2>Bias</h2>"):
         assert said in text
 

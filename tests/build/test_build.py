@@ -303,5 +303,5 @@ def test_image_to_image_is_guided_where_the_whole_table_is(
     """Each start table ends as the whole table ends, guidance included."""
     plan = PLAN.model_copy(update={"guidance_interval": interval})
     whole = plan_program(store(SD).model, plan)
-    starts = plan_starts(store(SD).model, plan, whole)
+    starts = plan_starts(store(SD).model, plan)
     assert [s.guidance for s in starts] == [whole.guidance[k:] for k in range(1, STEPS)]

@@ -30,7 +30,7 @@ TEACHER_CALLS = 8
 @pytest.fixture(autouse=True)
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
     """A teacher of few calls, and small batches, so that there are several."""
-    monkeypatch.setattr(learned, "TEACHER_CALLS", TEACHER_CALLS)
+    monkeypatch.setattr(ModelCard, "reference_steps", TEACHER_CALLS)
     monkeypatch.setattr("burnish.program.fit.SEARCHED", 4)
     monkeypatch.setattr(learned, "BATCH", 4)
 
@@ -138,7 +138,7 @@ def test_other_prompts_and_guidance_have_trajectories_of_their_own(
 def test_the_bound_denoiser_is_the_pipelines_own(bundle: Bundles, store: Stores) -> None:
     """Following a table batch by batch ends at the latents that the pipeline's own loop ends at."""
     pipeline = Pipeline(bundle(SD))
-    program = guided(learned.teacher_table(store(SD).model.scheduler), 3.0)
+    program = guided(learned.teacher_table(store(SD).model.scheduler, store(SD).model.card), 3.0)
     asked = learned.requests(pipeline.bundle.model, CONDITIONS, COUNT)
     denoise = learned.bound(pipeline, asked, program.timesteps)
     opened = pipeline.with_program(program)
@@ -174,10 +174,12 @@ def test_fits_are_asked_what_the_model_takes(name: str, bundle: Bundles) -> None
     ("scheduler", "teacher"),
     [("DDIM", "DDIM"), ("EulerDiscrete", "EulerDiscrete"), ("PNDM", "DDIM"), ("DDPM", "DDIM")],
 )
-def test_the_teacher_is_the_models_own_scheduler_where_it_can_be(scheduler: str, teacher: str) -> None:
+def test_the_teacher_is_the_models_own_scheduler_where_it_can_be(
+    scheduler: str, teacher: str, store: Stores
+) -> None:
     """One that draws noise, or calls twice at a timestep, is replaced by DDIM on the same noise schedule."""
     own = make_scheduler(f"{scheduler}Scheduler", {"clip_sample": False})
-    assert learned.teacher_table(own).source.startswith(f"{teacher}Scheduler")
+    assert learned.teacher_table(own, store(SD).model.card).source.startswith(f"{teacher}Scheduler")
 
 
 @pytest.mark.parametrize(

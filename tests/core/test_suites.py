@@ -125,8 +125,8 @@ REFUSED: dict[str, tuple[str, str | bytes, str]] = {
     "a NUL": ("a.yaml", "name: a\nprompts: ['a\0']", "line 2: a NUL"),
     "a NUL in disguise": ("a.yaml", 'prompts: ["a\\0"]', "holds a NUL"),
     "half a character": ("a.json", '{"prompts": ["\\ud800"]}', "selection|prompts 1"),
-    "nothing": ("a.yaml", "", "a suite is a mapping"),
-    "a list": ("a.yaml", "- a\n- b\n", "a suite is a mapping"),
+    "nothing": ("a.yaml", "", "a mapping is expected"),
+    "a list": ("a.yaml", "- a\n- b\n", "a mapping is expected"),
     "no prompts": ("a.yaml", "name: a\n", "has no prompts"),
     "both": ("a.yaml", "prompts: [a]\nselection: [b]\n", "has prompts and selection"),
     "a field of nobody's": ("a.yaml", "prompts: [a]\nseed: 1\n", "no suite has 'seed'"),
@@ -139,7 +139,12 @@ REFUSED: dict[str, tuple[str, str | bytes, str]] = {
     "a field twice in JSON": ("a.json", '{"prompts": [], "prompts": []}', "a field stands there twice"),
     "a field twice in a line": ("a.jsonl", '"a"\n{"prompt": "b", "prompt": "c"}', "line 2.*twice"),
     "what YAML takes for a truth": ("a.yaml", "prompts:\n- a\n- no\n", "line 3: 'no' is read as bool"),
-    "what YAML takes for a day": ("a.yaml", "prompts: [2020-01-01]", "read as timestamp"),
+    "what YAML takes for an hour": ("a.yaml", "prompts: [2020-01-01T10:00:00Z]", "read as timestamp"),
+    "a text tagged as a mapping": ("a.yaml", "prompts:\n- !!map a", "line 2: a scalar is read as map"),
+    "a text tagged as a list": ("a.yaml", "prompts:\n- !!seq a", "line 2: a scalar is read as seq"),
+    "a list tagged as a number": ("a.yaml", "prompts:\n- !!int [1]", "line 2: a sequence is read as int"),
+    "a list tagged as nothing": ("a.yaml", "prompts: !!null [a]", "line 1: a sequence is read as null"),
+    "a list for a field": ("a.yaml", "!!str [a]: 1\n", "is no field"),
     "an octal number": ("a.yaml", "prompts: [{class_label: 010}]", "'010' is read as int"),
     "a number for a text": ("a.yaml", "prompts:\n- 7\n", "line 2: 7 is no prompt"),
     "a number in a field": ("a.yaml", "prompts:\n- {prompt: 7}\n", "line 2: prompt: Input should be a valid"),
@@ -201,7 +206,7 @@ def test_what_is_wrong_is_named_with_its_place(case: str, tmp_path: Path) -> Non
 def test_a_file_without_end_is_refused(suffix: str, tmp_path: Path) -> None:
     """More than 8 MiB are not read, wherever they come from."""
     (tmp_path / f"huge.{suffix}").symlink_to("/dev/zero")
-    with pytest.raises(SuiteError, match="larger than 8 MiB"):
+    with pytest.raises(SuiteError, match=r"larger than 8\.0 MiB"):
         read_suite(tmp_path / f"huge.{suffix}")
 
 

@@ -96,7 +96,7 @@ def test_what_does_not_fit_is_left_out_with_its_reason() -> None:
     assert "3.9 cores busy, and it has 2" in found.left_out["narrow"]
     huge = forecast(prices(rented()), [subject(3600.0)], Question(demand=steady(1e5)))
     assert huge.estimates == ()
-    assert "2000 images at once" in huge.left_out["rented"]
+    assert "2000 calls at once" in huge.left_out["rented"]
     assert (huge.recommended, huge.nearest) == ("", "")
 
 

@@ -72,6 +72,12 @@ def test_a_scale_is_logarithmic() -> None:
     assert all(math.isclose(math.log10(t), round(math.log10(t))) for t in wide)
 
 
+@pytest.mark.parametrize(("low", "high"), [(2.2, 4.8), (5.5, 9.0), (0.021, 0.049)])
+def test_a_scale_without_a_round_number_has_its_ends(low: float, high: float) -> None:
+    """Between 2 and 5, or 5 and 10, lies no tick, and an axis without any says nothing."""
+    assert Scale(low=low, high=high, start=0.0, end=1.0).ticks() == [low, high]
+
+
 def test_a_plot_of_one_point_or_of_none_is_drawn_or_left_out() -> None:
     """Neither divides by nothing."""
     one = Plot(

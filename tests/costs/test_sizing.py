@@ -6,8 +6,10 @@ from dataclasses import replace
 
 import pytest
 
+from burnish.core.costing import Wait
+from burnish.costs import sizing
 from burnish.costs.queue import Load, simulate
-from burnish.costs.sizing import least_servers, size, too_many, waits_by_load
+from burnish.costs.sizing import least_servers, many_servers, size, waits_by_load
 
 BUSY = Load(images_per_hour=(120.0,) * 24, call_s=75.0, servers=1)  # two and a half machines
 
@@ -61,10 +63,53 @@ def test_workers_of_a_machine_count_as_servers() -> None:
     assert size(BUSY, 2, None, seed=0).machines == 2
 
 
+def hourly(busy: float, call_s: float = 10.0, batch: int = 1) -> Load:
+    """A steady demand that keeps so many servers busy."""
+    return Load(images_per_hour=(busy * batch * 3600.0 / call_s,) * 24, call_s=call_s, servers=1, batch=batch)
+
+
 def test_what_no_simulation_bears_is_said() -> None:
-    """A million images an hour of ten seconds is beyond 2,000 at once."""
-    assert too_many(Load(images_per_hour=(1e6,) * 24, call_s=10.0, servers=1), 1)
-    assert not too_many(BUSY, 256)
+    """2,000 servers at 95 % are 1,900 busy ones: beyond there is no answer, with a wait or without."""
+    assert size(hourly(1901.0), 1, None, seed=0) is None
+    assert size(hourly(1901.0), 1, 60.0, seed=0) is None
+    assert size(hourly(1.0), 2001, 60.0, seed=0) is None
+
+
+def test_what_needs_fewer_than_2000_servers_is_answered() -> None:
+    """1,000 busy servers take 1,053 (1,000 / 0.95), and 100 busy ones in batches of 16 take 106."""
+    found = size(hourly(1000.0), 1, None, seed=0)
+    assert found is not None
+    assert found.machines == 1053
+    batched = hourly(100.0, batch=16)
+    assert many_servers(batched) > 2000
+    assert size(batched, 1, None, seed=0).machines == 106
+    kept = size(batched, 1, 60.0, seed=0)
+    assert kept.meets
+    assert kept.wait.p95_high_s <= 60.0
+
+
+def test_a_wait_that_2000_servers_do_not_keep_is_only_called_impossible_where_it_is() -> None:
+    """Below a call's seconds no number keeps it; at them more than 2,000 might, and there is no answer."""
+    crowded = hourly(1890.0, batch=16)  # every call of ten seconds; 2,000 servers are never all idle
+    never = size(crowded, 1, 9.0, seed=0)
+    assert never is not None
+    assert not never.meets
+    assert size(crowded, 1, 10.0 + 1e-9, seed=0) is None
+
+
+def test_no_number_of_machines_is_simulated_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Five runs of a day are what costs time, so each number of machines is simulated once."""
+    asked: list[int] = []
+
+    def counted(load: Load, seed: int) -> Wait:
+        asked.append(load.servers)
+        return simulate(load, seed)
+
+    monkeypatch.setattr(sizing, "simulate", counted)
+    for wait in (74.0, 90.0, 360.0):
+        asked.clear()
+        sizing.size(BUSY, 1, wait, seed=0)
+        assert len(asked) == len(set(asked)) > 0
 
 
 def test_waits_rise_with_load_and_end_where_it_is_not_borne() -> None:

@@ -58,6 +58,26 @@ def header(change: Callable[[dict[str, Any]], object], name: str = UNET) -> Dama
     return damage
 
 
+def both(*damages: Damage) -> Damage:
+    """One after the other."""
+
+    def damage(path: Path) -> None:
+        for each in damages:
+            each(path)
+
+    return damage
+
+
+def overflow(name: str) -> Damage:
+    """Adds an empty tensor whose shape, multiplied from the left, is no number of 64 bits."""
+
+    def change(tree: dict[str, Any]) -> None:
+        end = max(entry["data_offsets"][1] for key, entry in tree.items() if key != "__metadata__")
+        tree["huge"] = {"dtype": "F32", "shape": [2**62, 2**62, 0], "data_offsets": [end, end]}
+
+    return header(change, name)
+
+
 def cut(bytes_left: int, name: str = UNET) -> Damage:
     """Cuts a file: to so many bytes, or by so many when negative."""
     return lambda path: (path / name).write_bytes((path / name).read_bytes()[:bytes_left])

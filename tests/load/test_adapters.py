@@ -17,7 +17,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from burnish.core.errors import ModelError
-from burnish.load import inspect, open_model, reference_pipeline
+from burnish.load import adapters, inspect, open_model, reference_pipeline
+from tests.load.damage import overflow
 
 SD, XL, SD3, FLUX, SIGMA = (
     "stable_diffusion",
@@ -203,6 +204,18 @@ LAYER = {
     f"{MID}conv1__lora_A__weight": _noise(2, 24, 3, 3),
     f"{MID}conv1__lora_B__weight": _noise(24, 2, 1, 1),
 }
+
+
+def _overflowing(path: Path) -> Path:
+    file = _kohya(KOHYA_SD, path / "a.safetensors")
+    overflow(file.name)(path)
+    return file
+
+
+def _alpha(text: str) -> Callable[[Path], Path]:
+    return _edited(_peft(**LAYER), lora_adapter_metadata=f'{{"unet.lora_alpha": {text}}}')
+
+
 REFUSALS: dict[str, tuple[Callable[[Path], Path], float, str]] = {
     "pickle": (_written("a.bin", pickle.dumps({})), 1.0, "a.bin is not a safetensors file"),
     "checkpoint": (_written("a.ckpt", pickle.dumps({})), 1.0, "a.ckpt is not a safetensors file"),
@@ -259,6 +272,28 @@ REFUSALS: dict[str, tuple[Callable[[Path], Path], float, str]] = {
     "DoRA by settings": (_edited(_peft(**LAYER), lora_adapter_metadata=DORA), 1.0, "use_dora"),
     "settings": (_edited(_peft(**LAYER), lora_adapter_metadata="["), 1.0, "is not readable JSON"),
     "LoHa": (_edited(lambda t: t.update({"lora_unet_x.hada_w1_a": _noise(2, 2)})), 1.0, "hada_"),
+    "no rank": (
+        _edited(lambda t: t.update({f"{FIRST}.lora_down.weight": torch.ones(())})),
+        1.0,
+        "lora_down.weight has shape [], which is no matrix",
+    ),
+    "rank 0": (
+        _edited(
+            _peft(
+                **{
+                    f"{MID}conv1__lora_A__weight": torch.ones(0, 24, 3, 3),
+                    f"{MID}conv1__lora_B__weight": torch.ones(24, 0, 1, 1),
+                }
+            ),
+            lora_adapter_metadata='{"unet.lora_alpha": 3}',
+        ),
+        1.0,
+        "which is no matrix of rank 1 or more",
+    ),
+    "endless alpha": (_alpha("1" + "0" * 400), 1.0, "lora_alpha of unet is 1000"),
+    "alpha NaN": (_alpha("NaN"), 1.0, "lora_alpha of unet is nan"),
+    "large alpha": (_alpha("-1000001"), 1.0, "lora_alpha of unet is -1000001"),
+    "header": (_overflowing, 1.0, "a.safetensors: safetensors refuses it"),
     "empty": (_edited(lambda t: t.clear()), 1.0, "a.safetensors"),
     "other model": (_edited(_peft(x=_noise(2, 2))), 1.0, "a.safetensors"),
 }
@@ -280,8 +315,49 @@ def test_names_of_two_kinds_are_refused(models: dict[str, Path], tmp_path: Path)
         "lora_unet_middle_block_1_transformer_blocks_0_attn1_to_q": (24, 24),
         "lora_unet_mid_block_attentions_0_transformer_blocks_0_attn1_to_k": (24, 24),
     }
-    with pytest.raises(ModelError, match="some of its layers have no place"):
+    with pytest.raises(ModelError, match=r"middle_block_1_.* has no place in this model"):
         open_model(models[XL], lora=[(_kohya(both, tmp_path / "a.safetensors"), 1.0)])
+
+
+T5_LAYERS = (
+    "lora_te2_encoder_block_0_layer_0_SelfAttention_q",
+    "text_encoders.t5xxl.transformer.encoder.block.0.layer.0.SelfAttention.q",
+)
+FLUX_REFUSALS: dict[str, tuple[dict[str, tuple[int, ...]], str]] = {
+    **{n[:8]: (KOHYA_FLUX | {n: (32, 32)}, f"{n}.lora_down.weight has no place") for n in T5_LAYERS},
+    "other width": ({"lora_unet_single_blocks_0_linear1": (168, 24)}, "names are not those of a LoRA"),
+}
+
+
+@pytest.mark.parametrize("name", FLUX_REFUSALS)
+def test_what_flux_has_no_place_for_is_refused(models: dict[str, Path], tmp_path: Path, name: str) -> None:
+    """Layers of T5, which diffusers drops beside others that it splits, and widths that it cannot split."""
+    layers, words = FLUX_REFUSALS[name]
+    with pytest.raises(ModelError) as refusal:
+        open_model(models[FLUX], lora=[(_kohya(layers, tmp_path / "a.safetensors"), 1.0)])
+    assert words in str(refusal.value)
+
+
+def test_layers_of_zeros_may_be_left_out(models: dict[str, Path], tmp_path: Path) -> None:
+    """Layers of T5 that are all zeros, as some trainers write them, change nothing and are let through."""
+    plain, padded = (tmp_path / f"{n}.safetensors" for n in ("plain", "padded"))
+    zeros = {f"{T5_LAYERS[1]}.lora_{h}.weight": torch.zeros(2, 2) for h in ("down", "up")}
+    save_file(load_file(_kohya(KOHYA_FLUX, plain)) | zeros, padded)
+    ours, theirs = (open_model(models[FLUX], lora=[(f, 1.0)]).denoiser.state_dict() for f in (padded, plain))
+    assert all(torch.equal(ours[key], value) for key, value in theirs.items())
+
+
+def test_change_while_reading_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An adapter that is written to after its digest was taken is refused."""
+    file = _kohya(KOHYA_SD, tmp_path / "a.safetensors")
+
+    def swap(path: Path) -> dict[str, Tensor]:
+        path.write_bytes(path.read_bytes())
+        return load_file(path)
+
+    monkeypatch.setattr(adapters, "load_file", swap)
+    with pytest.raises(ModelError, match="changed while it was opened"):
+        adapters.read_adapter(file, 1.0)
 
 
 def test_a_pipeline_without_loras_takes_none(models: dict[str, Path], tmp_path: Path) -> None:

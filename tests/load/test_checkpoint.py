@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import pickle
+import resource
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -16,8 +18,9 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from burnish.core.errors import ModelError
+from burnish.load import checkpoint as single_file
 from burnish.load import inspect, open_model, reference_pipeline, resolve
-from tests.load.damage import edit
+from tests.load.damage import edit, overflow
 from tests.load.original_names import checkpoint
 
 SD, XL = "stable_diffusion", "stable_diffusion_xl"
@@ -87,6 +90,59 @@ def test_converted_once(models: dict[str, Path], tmp_path: Path) -> None:
     assert {p: p.stat().st_mtime_ns for p in written} == written
     edit("scheduler/scheduler_config.json", beta_end=0.013)(config)
     assert open_model(file, config=config).path != first.path
+
+
+@pytest.mark.parametrize(
+    "change",
+    [("source_digest", lambda pattern: "other"), ("diffusers", SimpleNamespace(__version__="0"))],
+    ids=["code", "diffusers"],
+)
+def test_other_code_converts_again(
+    models: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: tuple[str, Any]
+) -> None:
+    """What one version converted is not what another one opens: its tables may be other ones."""
+    file = checkpoint(models[SD], tmp_path / "dream.safetensors", "1")
+    first = single_file.model_directory(file, models[SD])
+    assert single_file.model_directory(file, models[SD]) == first
+    monkeypatch.setattr(single_file, *change)
+    assert single_file.model_directory(file, models[SD]) != first
+
+
+def test_change_while_converting_is_refused(
+    models: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A checkpoint that is written to after its digest was taken is refused, and nothing of it is kept."""
+    file = checkpoint(models[SD], tmp_path / "dream.safetensors", "1")
+
+    def swap(path: Path) -> dict[str, Tensor]:
+        path.write_bytes(path.read_bytes())
+        return load_file(path)
+
+    monkeypatch.setattr(single_file, "load_file", swap)
+    with pytest.raises(ModelError, match="changed while it was opened"):
+        open_model(file, config=models[SD])
+    assert not [p for p in (tmp_path / "cache").rglob("*") if p.is_file()]
+
+
+def test_a_disk_without_room_is_said(models: dict[str, Path], tmp_path: Path) -> None:
+    """Where the system takes no more bytes of the converted weights, its own words are said."""
+    file = checkpoint(models[SD], tmp_path / "dream.safetensors", "1")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, before[1]))
+    try:
+        with pytest.raises(ModelError, match=r"unet.*safetensors: File too large") as refusal:
+            open_model(file, config=models[SD])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert refusal.value.remedy == "Check rights and room"
+
+
+def test_a_header_that_safetensors_refuses(models: dict[str, Path], tmp_path: Path) -> None:
+    """A header that passes here and not in the library is refused by the name of the file."""
+    file = checkpoint(models[SD], tmp_path / "dream.safetensors", "1")
+    overflow(file.name)(tmp_path)
+    with pytest.raises(ModelError, match=r"dream.safetensors: safetensors refuses it"):
+        open_model(file, config=models[SD])
 
 
 def _without(start: str) -> Callable[[dict[str, Tensor]], object]:

@@ -119,6 +119,11 @@ JSON: dict[str, tuple[str, Damage, tuple[str, ...]]] = {
         edit("unet/config.json", layers_per_block=10**9),
         ("layers_per_block", "outside"),
     ),
+    "too many layers up": (
+        SD,
+        edit("unet/config.json", reverse_transformer_layers_per_block=[[10**9], 1]),
+        ("reverse_transformer_layers_per_block", "outside"),
+    ),
     "too long": (SD, edit("unet/config.json", block_out_channels=[8] * 65), ("block_out_channels", "65")),
     "text as size": (SD, edit("unet/config.json", in_channels="4"), ("unet/config.json", "in_channels")),
 }

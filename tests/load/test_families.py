@@ -9,7 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from diffusers import FluxPipeline, PixArtSigmaPipeline, StableDiffusion3Pipeline, StableDiffusionXLPipeline
+from diffusers import (
+    FlowMatchEulerDiscreteScheduler,
+    FluxPipeline,
+    PixArtSigmaPipeline,
+    StableDiffusion3Pipeline,
+    StableDiffusionXLPipeline,
+)
 from diffusers.pipelines.flux.pipeline_flux import calculate_shift
 
 from burnish.core.errors import ModelError
@@ -20,7 +26,7 @@ from burnish.load.layouts import LAYOUTS
 from burnish.load.sizes import settle
 from tests import tiny_models
 from tests.load.conftest import Copy
-from tests.load.damage import Damage, edit, remove, write
+from tests.load.damage import Damage, both, edit, remove, write
 
 XL, SD3, FLUX, ALPHA, SIGMA = (
     "stable_diffusion_xl",
@@ -150,6 +156,7 @@ def test_a_scheduler_without_a_bound_opens(copy: Copy) -> None:
 
 
 TRANSFORMER, UNET = "transformer/config.json", "unet/config.json"
+NO_T5 = {"text_encoder_3": [None, None], "tokenizer_3": [None, None]}
 FIT: dict[str, tuple[str, Damage, str]] = {
     "XL width": (
         XL,
@@ -167,6 +174,11 @@ FIT: dict[str, tuple[str, Damage, str]] = {
     "XL projection": (XL, edit("text_encoder_2/config.json", projection_dim="x"), "projection_dim is 'x'"),
     "XL channels": (XL, edit("vae/config.json", latents_mean=[0.0] * 4), "latents_mean scales each channel"),
     "SD3 joint": (SD3, edit(TRANSFORMER, joint_attention_dim=64), "joint_attention_dim is 64"),
+    "SD3 joint without T5": (
+        SD3,
+        both(edit("model_index.json", **NO_T5), edit(TRANSFORMER, joint_attention_dim=None)),
+        "joint_attention_dim is None",
+    ),
     "SD3 pooled": (SD3, edit(TRANSFORMER, pooled_projection_dim=64), "pooled_projection_dim is 64"),
     "SD3 captions": (SD3, edit(TRANSFORMER, caption_projection_dim=48), "caption_projection_dim is 48"),
     "SD3 places": (SD3, edit(TRANSFORMER, pos_embed_max_size=3), "sample_size is 4 patches"),
@@ -178,6 +190,7 @@ FIT: dict[str, tuple[str, Damage, str]] = {
     "Flux packing": (FLUX, edit(TRANSFORMER, in_channels=18), "in_channels is 18, not divisible by 4"),
     "Flux latents": (FLUX, edit(TRANSFORMER, in_channels=32), "channels of a latent is 8, vae latent"),
     "Flux rope": (FLUX, edit(TRANSFORMER, axes_dims_rope=[4, 4, 8]), "does not add up"),
+    "Flux rope null": (FLUX, edit(TRANSFORMER, axes_dims_rope=[None, 6, 6]), "does not add up"),
     "Flux T5": (FLUX, edit("text_encoder_2/config.json", d_model=64), "joint_attention_dim is 32"),
     "Flux pooled": (FLUX, edit(TRANSFORMER, pooled_projection_dim=48), "pooled_projection_dim is 48"),
     "Flux patch": (FLUX, edit(TRANSFORMER, patch_size=2), "patch_size is 2"),
@@ -186,7 +199,16 @@ FIT: dict[str, tuple[str, Damage, str]] = {
     "PixArt norm": (SIGMA, edit(TRANSFORMER, norm_type="ada_norm_zero"), "norm_type is 'ada_norm_zero'"),
     "PixArt T5": (SIGMA, edit("text_encoder/config.json", vocab_size=200), "shared.weight has shape"),
     "T5 layers": (FLUX, edit("text_encoder_2/config.json", num_layers=10**6), "num_layers is 1000000"),
-    "no tokenizer.json": (SIGMA, remove("tokenizer/tokenizer.json"), "neither tokenizer.json nor"),
+    "no tokenizer.json": (
+        SIGMA,
+        both(
+            remove("tokenizer/tokenizer.json"),
+            write("tokenizer/vocab.json", b'{"a": 0}'),
+            write("tokenizer/merges.txt", b"#version: 0.2\n"),
+            write("tokenizer/spiece.model", b"\x80\x04not a model"),
+        ),
+        "tokenizer has no tokenizer.json",
+    ),
 }
 
 
@@ -211,6 +233,25 @@ def test_flux_asks_for_its_own_steps(models: dict[str, Path]) -> None:
     still = open_model(models[SD3])
     assert step_arguments(still.card, still.scheduler, 4) == {}
     assert step_arguments(open_model(models[XL]).card, open_model(models[XL]).scheduler, 4) == {}
+
+
+NO_LINE: dict[str, dict[str, Any]] = {
+    "one length": {"base_image_seq_len": 4096},
+    "text": {"max_shift": "1.15"},
+    "null": {"base_shift": None},
+    "truth": {"base_shift": True},
+    "huge": {"max_image_seq_len": 10**400},
+}
+
+
+@pytest.mark.parametrize("name", NO_LINE)
+def test_a_shift_that_is_no_line_is_refused(models: dict[str, Path], name: str) -> None:
+    """A scheduler whose two points make no line is refused by what they are."""
+    config = json.loads((models[FLUX] / "scheduler/scheduler_config.json").read_text())
+    scheduler = FlowMatchEulerDiscreteScheduler.from_config(config | NO_LINE[name])
+    with pytest.raises(ModelError, match=f"no shift by size from .*{next(iter(NO_LINE[name]))}") as refusal:
+        step_arguments(inspect(models[FLUX]), scheduler, 4)
+    assert refusal.value.remedy
 
 
 CLIP_L = {"hidden_size": 768, "projection_dim": 768, "max_position_embeddings": 77, "vocab_size": 49408}

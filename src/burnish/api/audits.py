@@ -92,7 +92,7 @@ def audit(
 
 
 def _found(part: AuditPart, pair: Pair, material: Material) -> Finding:
-    if pair.original.bundle.model.family != "stable-diffusion" and part not in WITHOUT_TEXT:
+    if not pair.original.bundle.model.reads_text and part not in WITHOUT_TEXT:
         return Finding(part=part, left_out="the model reads no text")
     return PARTS[part](pair, material)
 
@@ -125,7 +125,7 @@ def _prompts(
         return {path.stem: read_suite(path).confirmation for path in sorted(SHIPPED.glob("*.yaml"))}
     given = suite or general_suite(card)
     found = dict.fromkeys(("perturbed", "people", "unseen"), given.confirmation)
-    if card.family != "stable-diffusion":
+    if not card.reads_text:
         return found | {"duplicates": given.confirmation}  # without text, all that is drawn is recited or not
     if folder is not None:
         trained, held_out = (_captions(folder.items_of(trained=t)) for t in (True, False))

@@ -41,22 +41,24 @@ def measure(bundle: Path, *, batch: int = 1, repeats: int = 3) -> Measurement:
     )
 
 
-def measure_stock(model: str | Path, *, batch: int = 1, num_inference_steps: int = 50) -> Measurement:
+def measure_stock(model: str | Path, *, batch: int = 1) -> Measurement:
     """The same costs of the stock diffusers pipeline on the model directory, in a fresh process.
 
+    In as many steps as the original is judged by, with the guidance that its pipeline has by default.
     Joules are always estimated from its CPU-seconds: compare them with other estimates only.
     """
     path = resolve(model)
     card = inspect(model)
-    argv = [str(STOCK), str(path), card.family, str(num_inference_steps), str(batch)]
+    steps, scale = card.reference_steps, card.guidance_scale
+    argv = [str(STOCK), str(path), card.family, str(steps), str(scale), str(batch)]
     whole = measure_in_process([sys.executable, *argv])
     inner = json.loads(whole.output.strip().splitlines()[-1])
     energy = estimate(inner["cpu_s"])
     return Measurement(
         bundle=card.digest,
         batch=batch,
-        calls=num_inference_steps,
-        passes=num_inference_steps * (2 if card.guidance == "classifier-free" else 1),
+        calls=steps,
+        passes=steps * (2 if card.guidance == "classifier-free" else 1),
         latency_s=inner["latency_s"],
         cpu_s=inner["cpu_s"],
         peak_mib=whole.peak_mib,

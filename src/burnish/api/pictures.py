@@ -20,7 +20,7 @@ def generate(
     """
     pipeline = Pipeline(bundle)
     seeds = tuple(seed + k for k in range(num_images))
-    if pipeline.bundle.model.family != "stable-diffusion":
+    if not pipeline.bundle.model.reads_text:
         return pipeline.generate(Request(seeds=seeds, **asked))
     if not prompts:
         raise RequestError("no prompt was given", 'burnish generate BUNDLE "a red apple"')

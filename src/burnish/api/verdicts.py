@@ -47,7 +47,7 @@ def exam(
     card: ModelCard, floor: Floor, suite: Suite | None, judge: Path | None, *, choosing: bool
 ) -> tuple[Suite, Judge]:
     """What a candidate for this model is judged on and by; raises SuiteError, ModelError."""
-    if floor == "equivalent" and card.family != "stable-diffusion":
+    if floor == "equivalent" and not card.reads_text:
         raise SuiteError(f"{card.name} has no prompts for a judge to compare with", "Use --floor faithful")
     asked = suite or default_suite(card)
     require_decidable(asked, floor, choosing=choosing)

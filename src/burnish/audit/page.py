@@ -8,10 +8,11 @@ from html import escape
 
 from burnish.core.evidence import Interval
 from burnish.core.findings import Audit, Comparison, Finding
+from burnish.report.frame import document, items
 from burnish.report.style import CSS
 from burnish.report.tables import table
 
-POLICY = "default-src 'none'; style-src 'unsafe-inline'"
+TITLE = "Audit: optimized against original"
 TITLES = {
     "robustness": "Robustness",
     "novelty": "Novelty",
@@ -45,29 +46,17 @@ def cells(found: Comparison) -> tuple[str, ...]:
 
 def page(audit: Audit, names: Mapping[str, str]) -> str:
     """The page as text; `names` are shown as its provenance."""
-    body = "\n".join(_section(finding) for finding in audit.findings)
+    sections = "\n".join(_section(finding) for finding in audit.findings)
     facts = {**names, "prompts of a part, at most": str(audit.prompts), "seeds of a prompt": str(audit.seeds)}
     facts |= {"optimized": audit.bundle, "original": audit.against, "judge": audit.judge}
     rows = [(escape(name), escape(text)) for name, text in facts.items()]
-    return f"""<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="{POLICY}">
-<title>Audit: optimized against original</title>
-<style>{CSS}</style>
-</head>
-<body>
-<main id="main">
-<h1>Audit: optimized against original</h1>
-{body}
+    body = f"""<main id="main">
+<h1>{TITLE}</h1>
+{sections}
 <h2>Provenance</h2>
 {table("provenance", "What this page speaks of.", ("What", "Value"), rows)}
-</main>
-</body>
-</html>
-"""
+</main>"""
+    return document(TITLE, body, CSS)
 
 
 def _section(finding: Finding) -> str:
@@ -84,4 +73,4 @@ def _parts(finding: Finding) -> Iterator[str]:
     numbers = ((escape(name), f"{value:.3g}") for name, value in finding.numbers.items())
     yield table("advisory", "Beside them", ("What", "Value"), numbers)
     if finding.limits:
-        yield "<ul>" + "".join(f"<li>{escape(limit)}</li>" for limit in finding.limits) + "</ul>"
+        yield items(finding.limits)

@@ -17,6 +17,7 @@ from burnish.build.precision import precision_of
 from burnish.build.store import DENOISER, Found, GraphStore
 from burnish.build.tables import fitted_program, plan_starts
 from burnish.build.techniques import check_plan
+from burnish.build.weights import weights_of
 from burnish.core.bundle import MANIFEST, Bundle, Graph, Role, suffix, text_lengths
 from burnish.core.errors import BundleError
 from burnish.core.files import digest, directory_aside
@@ -60,7 +61,7 @@ def build(
     check_target(directory)
     check_plan(plan, store.model.card, device)
     program = fitted_program(store, plan, conditions or Conditions())
-    starts = plan_starts(store.model, plan, program)
+    starts = plan_starts(store.model, plan)
     with directory_aside(directory) as aside:
         graphs = _graphs(store, plan, program, aside, conditions or Conditions())
         program.save(aside / PROGRAM)
@@ -90,11 +91,11 @@ def _found(
     """The graphs of one captured part under a plan."""
     precision = precision_of(plan, part)
     if part != DENOISER:
-        return store.floating(part, precision)
-    if precision != "int8":
-        return store.denoiser(plan.cut, precision)
+        return store.floating(part, precision, weights_of(plan, part))
+    if precision != "int8" and not plan.weights:
+        return store.denoiser(plan.cut, precision, plan.token_merging)
     key = program.model_dump_json() + conditions.model_dump_json()
-    return store.int8(plan.cut, lambda: record(store, plan, program, conditions), key)
+    return store.rounded(plan, lambda: record(store, plan, program, conditions), key)
 
 
 def _link(source: Path, target: Path) -> None:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from burnish.build.calibration import Conditions, request_for
+from burnish.build.exact import exact_pipeline
 from burnish.build.technique import Technique
 from burnish.core.bundle import Role
 from burnish.core.errors import BundleError
@@ -32,16 +31,11 @@ def table(store: GraphStore, plan: Plan, program: Program, conditions: Condition
 
     Raises ProgramError as `reused`, PlanError where the denoiser has no such cut.
     """
-    from burnish.build.assemble import build
-
     asked = [plan.cut, plan.fresh_calls, program.model_dump(mode="json"), conditions.model_dump(mode="json")]
     path = store.root / "deep" / f"{digest_text(json.dumps(asked))[:24]}.json"
     with suppress(BundleError):
         return Program.read(path)
-    with tempfile.TemporaryDirectory() as folder:
-        plain = {"precision": "fp32", "learned": False, "fresh_calls": 0}
-        build(store, plan.model_copy(update=plain), Path(folder) / "fp32")
-        pipeline = Pipeline(Path(folder) / "fp32", verify=False)
+    with exact_pipeline(store, plan) as pipeline:
         found = reused(program, moments_of(pipeline, program, conditions), plan.fresh_calls)
     found.save(path)
     return found
@@ -78,6 +72,8 @@ def moments_of(pipeline: Pipeline, program: Program, conditions: Conditions) -> 
 def _refusal(plan: Plan, card: ModelCard, device: Device | None) -> str:
     if plan.fresh_calls and not plan.cut:
         return "deep features are kept where the denoiser is cut, and cut is 0"
+    if plan.fresh_calls > plan.num_inference_steps:
+        return f"of {plan.num_inference_steps} steps {plan.fresh_calls} cannot be fresh"
     return ""
 
 

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import tempfile
-import warnings
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from burnish.build.exact import exact_pipeline
 from burnish.core.bundle import PIECES, WHOLE, Role
-from burnish.core.errors import PromptCutWarning
 from burnish.core.plan import Plan
 from burnish.core.program import Program
 from burnish.core.values import Part
@@ -52,20 +49,13 @@ def record(
     """Single inputs (batch 1) of each piece of the denoiser, as the final program meets them.
 
     Spread evenly over prompts, calls, and guided and unguided passes; with deep features kept from earlier
-    calls where the program keeps them.
+    calls where the program keeps them, and tokens merged where the plan merges them.
     """
-    from burnish.build.assemble import build
-
     whole, fresh = program.passes, program.fresh_passes
     seen = {role: _Recorder(fresh if role == "deep" else whole) for role in (*WHOLE, *PIECES)}
-    with tempfile.TemporaryDirectory() as folder:
-        plain = Path(folder) / "fp32"
-        build(store, plan.model_copy(update={"precision": "fp32", "learned": False, "fresh_calls": 0}), plain)
-        observe = lambda role, inputs: seen[role].see(inputs)  # noqa: E731
-        pipeline = Pipeline(plain, verify=False, observe=observe).with_program(program)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", PromptCutWarning)  # ranges are what matters here, not words
-            pipeline.generate(request_for(pipeline, conditions, program))
+    with exact_pipeline(store, plan, plan.token_merging) as exact:
+        pipeline = exact.observed(lambda role, inputs: seen[role].see(inputs)).with_program(program)
+        pipeline.generate(request_for(pipeline, conditions, program))
     return {role: recorder.kept for role, recorder in seen.items() if recorder.kept}
 
 

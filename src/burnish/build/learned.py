@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import tempfile
 import warnings
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -17,6 +16,7 @@ import numpy as np
 
 from burnish.build import guidance, solver
 from burnish.build.calibration import PROMPTS, Conditions
+from burnish.build.exact import exact_pipeline
 from burnish.build.technique import Technique
 from burnish.core.errors import BundleError, ProgramError, PromptCutWarning
 from burnish.core.files import digest_text, write_bytes
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from burnish.build.store import GraphStore
 
 FEWEST, MOST = 3, 12  # calls; with more the best solvers are as near
-TEACHER_CALLS = 50  # those of the reference that pictures are judged by
 TEACHER = "DDIMScheduler"  # where the model's own scheduler draws noise, or calls at one timestep twice
 TRAJECTORIES = 48
 BATCH = 8  # SEARCHED is a whole number of them
@@ -59,17 +58,13 @@ def table(
 
     Neither precision nor cuts change it. Raises as `fit` does, and ModelError where fp32 cannot be built.
     """
-    from burnish.build.assemble import build
-
     own = plan.model_dump(include={"num_inference_steps", "guidance_scale", "guidance_interval"})
     key = digest_text(json.dumps([own, conditions.model_dump(), count]))[:24]
     path = store.root / "learned" / f"{key}.json"
     with suppress(BundleError):
         return Program.read(path)
     plain = Plan.model_validate(own)
-    with tempfile.TemporaryDirectory() as folder:
-        build(store, plain, Path(folder) / "fp32")
-        pipeline = Pipeline(Path(folder) / "fp32", verify=False)
+    with exact_pipeline(store, plain) as pipeline:
         kept = store.root / "trajectories"
         found = fit(pipeline, store.model.scheduler, plain, conditions, kept, count=count, report=report)
     found.program.save(path)
@@ -107,13 +102,16 @@ def fit(
 _EVERYWHERE = {"guidance_interval": (0.0, 1.0)}
 
 
-def teacher_table(scheduler: Any, card: ModelCard | None = None) -> Program:
-    """The table of many calls: the model's own scheduler, or DDIM where that cannot teach; not guided yet."""
+def teacher_table(scheduler: Any, card: ModelCard) -> Program:
+    """The table of as many calls as the reference has: the model's own scheduler, or DDIM where that cannot
+    teach; not guided yet.
+    """
+    steps = card.reference_steps
     with suppress(ProgramError):
-        own = solver.read(scheduler, Plan(num_inference_steps=TEACHER_CALLS), card=card)
+        own = solver.read(scheduler, Plan(num_inference_steps=steps), card=card)
         require_teacher(own)
         return own
-    return solver.read(scheduler, Plan(scheduler=TEACHER, num_inference_steps=TEACHER_CALLS), card=card)
+    return solver.read(scheduler, Plan(scheduler=TEACHER, num_inference_steps=steps), card=card)
 
 
 def _rivals(scheduler: Any, plan: Plan, card: ModelCard) -> list[Program]:
@@ -190,7 +188,7 @@ def _key(pipeline: Pipeline, teacher: Program, first: Request) -> str:
     own = {bundle.program, bundle.starts}
     files = sorted(f"{name} {found}" for name, found in bundle.files.items() if name not in own)
     precisions = [graph.precision for graph in bundle.graphs]
-    asked = [list(first.prompts), list(first.class_labels)]
+    asked = [list(first.prompts), list(first.class_labels), bundle.plan.guidance_scale]
     return digest_text(json.dumps([files, precisions, teacher.model_dump(mode="json"), asked]))[:24]
 
 
@@ -254,7 +252,7 @@ TECHNIQUE = Technique(
     name="learned",
     fields=("learned", "num_inference_steps", "scheduler", "timestep_spacing"),
     effect="Timesteps and solver numbers fitted to this model, with this guidance, need fewer calls.",
-    cost=f"{TRAJECTORIES} trajectories of {TEACHER_CALLS} calls, kept; a fit of N calls costs N/5 of those",
+    cost=f"{TRAJECTORIES} trajectories of up to 50 calls, kept; a fit of N calls costs N/5 of those",
     paper="Tong et al., LD3, arXiv 2405.15506; Frankel et al., S4S, arXiv 2502.17423",
     refusal=_refusal,
 )

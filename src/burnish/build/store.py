@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -11,10 +12,13 @@ from typing import Any
 import openvino as ov
 from pydantic import TypeAdapter
 
+from burnish.build.precision import quantized
+from burnish.build.token_merging import merged
+from burnish.build.weights import compressed, weights_of
 from burnish.core.bundle import ORDER, Graph, Role
 from burnish.core.errors import PlanError
 from burnish.core.files import digest_text, directory_aside, source_digest, write_text
-from burnish.core.plan import Precision
+from burnish.core.plan import Plan, Precision, Weights
 from burnish.graphs import (
     Capture,
     captures,
@@ -22,7 +26,6 @@ from burnish.graphs import (
     cut,
     cuts,
     lower,
-    quantize,
     require_parity,
     save,
     wire_shapes,
@@ -49,8 +52,9 @@ _GRAPHS = TypeAdapter(tuple[Graph, ...])
 
 def _maker() -> str:
     """What makes graphs and pictures, in a few letters: other releases, or other code, make others."""
-    versions = [version(name) for name in ("openvino", "nncf", "torch", "diffusers")]
-    code = source_digest(*(f"{room}/*.py" for room in ("build", "core", "graphs", "program", "runtime")))
+    versions = [version(name) for name in ("openvino", "nncf", "torch", "diffusers", "transformers")]
+    rooms = ("build", "core", "graphs", "load", "program", "runtime")
+    code = source_digest(*(f"{room}/*.py" for room in rooms))
     return digest_text("\n".join([*versions, code]))[:8]
 
 
@@ -76,52 +80,81 @@ class GraphStore:
         """Where the denoiser can be cut, the shallowest first."""
         return cuts(ov.Core().read_model(self._whole()))
 
-    def floating(self, part: Role, precision: Precision) -> tuple[Found, ...]:
+    def floating(self, part: Role, precision: Precision, weights: Weights = "") -> tuple[Found, ...]:
         """A part other than the denoiser: one file, bf16 is how it is run, each with its own parity.
 
-        Raises ModelError when the captured graph is another function than PyTorch's.
+        `weights` are the bits that its weights are stored in, "" for those that they came in. Raises
+        ModelError when the captured graph is another function than PyTorch's.
         """
         captured = self._captured(part)
-        folder = self._lowered(captured)
-        return self._noted(folder, captured, [part], dict.fromkeys([part], precision))
+        whole = folder = self._lowered(captured)
+        if weights:
+            made = lambda: [(part, compressed(_read(whole, part), weights))]  # noqa: E731
+            folder = self._kept(f"{part}-{weights}-weights", made, half=True)
+        return self._noted(folder, captured, {part: precision}, exact=not weights)
 
-    def denoiser(self, depth: int, precision: Precision) -> tuple[Found, ...]:
+    def denoiser(self, depth: int, precision: Precision, merging: float = 0.0) -> tuple[Found, ...]:
         """The denoiser as what a text, a call and the state decide; the last in three where `depth` is not 0.
 
-        `depth` counts from 1, the shallowest cut. Raises ModelError as `floating`, PlanError where there is
-        no such depth.
+        `depth` counts from 1, the shallowest cut; `merging` is the share of tokens merged. Raises ModelError
+        as `floating`, PlanError where there is no such depth, or nothing to merge.
         """
-        captured = self._captured(DENOISER)
-        folder = self.root / f"denoiser-cut{depth}-fp32"
-        if not folder.is_dir():
+        folder = self._cut(depth, merging)
+        precisions = dict.fromkeys(_roles(folder), precision)
+        return self._noted(folder, self._captured(DENOISER), precisions, exact=not merging)
+
+    def rounded(
+        self, plan: Plan, samples: Callable[[], Mapping[Role, Sequence[Inputs]]], calibration: str
+    ) -> tuple[Found, ...]:
+        """The denoiser of a plan that has it in int8, or its weights in 8 or 4 bits.
+
+        `samples()` are inputs of its pieces, asked for where they are needed and the graphs are not there
+        yet; `calibration` names what they depend on. Raises as `denoiser`.
+        """
+        base = self._cut(plan.cut, plan.token_merging)
+        int8 = plan.precision == "int8"
+        calibrated = int8 or plan.weights == "int4"
+        precisions: dict[Role, Precision] = {
+            role: "bf16" if int8 and role in ALONGSIDE else plan.precision for role in _roles(base)
+        }
+
+        def made() -> Iterator[tuple[Role, Any]]:
+            recorded = samples() if calibrated else {}
+            for role, precision in precisions.items():
+                model, given = _read(base, role), recorded.get(role, ())
+                if precision == "int8":
+                    yield role, quantized(model, given, plan.floating)
+                else:
+                    yield role, compressed(model, weights_of(plan, role), given)
+
+        own = json.dumps([plan.floating, plan.weights, calibration if calibrated else ""])
+        kind = "int8" if int8 else f"{plan.weights}-weights"
+        folder = self._kept(f"{base.name}-{kind}-{digest_text(own)[:12]}", made, half=True)
+        return self._noted(folder, self._captured(DENOISER), precisions, exact=False)
+
+    def _cut(self, depth: int, merging: float) -> Path:
+        """The folder of the denoiser's pieces in floating point, tokens merged before it is cut."""
+
+        def made() -> Iterator[tuple[Role, Any]]:
             names = ("", *self.depths)
             if depth >= len(names):
                 raise PlanError(
                     f"the denoiser has no cut at depth {depth}", f"The deepest is {len(names) - 1}"
                 )
-            with directory_aside(folder) as aside:
-                for piece in cut(ov.Core().read_model(self._whole()), names[depth]):
-                    save(piece.model, aside / f"{piece.role}.xml", half=self._stored_half(DENOISER))
-        roles = _roles(folder)
-        return self._noted(folder, captured, roles, dict.fromkeys(roles, precision))
+            whole = merged(ov.Core().read_model(self._whole()), merging)
+            return ((piece.role, piece.model) for piece in cut(whole, names[depth]))
 
-    def int8(
-        self, depth: int, samples: Callable[[], Mapping[Role, Sequence[Inputs]]], calibration: str
-    ) -> tuple[Found, ...]:
-        """The denoiser with int8 pieces, calibrated on `samples()` where they are not there yet."""
-        captured = self._captured(DENOISER)
-        pieces = {graph.role: path for graph, path in self.denoiser(depth, "bf16")}
-        folder = self.root / f"denoiser-cut{depth}-int8-{digest_text(calibration)[:12]}"
+        name = f"denoiser-cut{depth}-merged{merging:g}" if merging else f"denoiser-cut{depth}"
+        return self._kept(name, made, half=self._stored_half(DENOISER))
+
+    def _kept(self, name: str, made: Callable[[], Iterable[tuple[Role, Any]]], *, half: bool) -> Path:
+        """The folder of some graphs, `made` where it is not there yet; `half` stores what floats in fp16."""
+        folder = self.root / name
         if not folder.is_dir():
-            recorded = samples()
             with directory_aside(folder) as aside:
-                for role, path in pieces.items():
-                    model = ov.Core().read_model(path)
-                    if role not in ALONGSIDE:
-                        model = quantize(model, recorded[role])
-                    save(model, aside / f"{role}.xml", half=True)
-        precisions: dict[Role, Precision] = {role: "bf16" if role in ALONGSIDE else "int8" for role in pieces}
-        return self._noted(folder, captured, list(pieces), precisions)
+                for role, model in made():
+                    save(model, aside / f"{role}.xml", half=half)
+        return folder
 
     def _captured(self, part: Role) -> Capture:
         return next(c for c in captures(self.model) if c.role == part)
@@ -149,17 +182,18 @@ class GraphStore:
 
     @staticmethod
     def _noted(
-        folder: Path, captured: Capture, roles: Sequence[Role], precisions: Mapping[Role, Precision]
+        folder: Path, captured: Capture, precisions: Mapping[Role, Precision], *, exact: bool
     ) -> tuple[Found, ...]:
         """Graphs that lie in a folder, with the parity of all of them in a row, as they are on disk.
 
-        Half precision may have rounded them, and so may the precision that they are run in.
+        Half precision may have rounded them, and so may the precision that they are run in. `exact` says that
+        nothing else was done to them, so that they must be PyTorch's function where they are run in fp32.
         """
         note = folder / f"{'-'.join(dict.fromkeys(precisions.values()))}.json"
         if not note.is_file():
             write_text(
                 note,
-                _GRAPHS.dump_json(tuple(_graphs(folder, captured, roles, precisions)), indent=2).decode(),
+                _GRAPHS.dump_json(tuple(_graphs(folder, captured, precisions, exact)), indent=2).decode(),
             )
         found = _GRAPHS.validate_json(note.read_text())
         return tuple((graph, folder / graph.file) for graph in found)
@@ -170,16 +204,20 @@ def _roles(folder: Path) -> list[Role]:
     return [role for role in ORDER if (folder / f"{role}.xml").is_file()]
 
 
+def _read(folder: Path, role: Role) -> Any:
+    return ov.Core().read_model(folder / f"{role}.xml")
+
+
 def _graphs(
-    folder: Path, captured: Capture, roles: Sequence[Role], precisions: Mapping[Role, Precision]
+    folder: Path, captured: Capture, precisions: Mapping[Role, Precision], exact: bool
 ) -> Iterator[Graph]:
-    models = [ov.Core().read_model(folder / f"{role}.xml") for role in roles]
-    hints = [INFERENCE_PRECISION[precisions[role]] for role in roles]
+    models = [_read(folder, role) for role in precisions]
+    hints = [INFERENCE_PRECISION[precision] for precision in precisions.values()]
     parity = compare(captured, *zip(models, hints, strict=True))
     shapes = wire_shapes(captured, models)
-    if set(hints) == {INFERENCE_PRECISION["fp32"]}:
+    if exact and set(hints) == {INFERENCE_PRECISION["fp32"]}:
         require_parity(captured, parity)
-    for role, model in zip(roles, models, strict=True):
+    for role, model in zip(precisions, models, strict=True):
         yield Graph(
             role=role,
             file=f"{role}.xml",

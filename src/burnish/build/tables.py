@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from burnish.build.store import GraphStore
 
 MOST_STARTS = 64  # image-to-image tables grow with the cube of the calls
-MOST_STEPS = 50  # of a reference; some pipelines ask for a thousand, which nobody waits for
 DETERMINISTIC = "DDIMScheduler"
 Report = Callable[[str, float], None]
 
@@ -31,8 +30,7 @@ def reference_plan(model: OpenedModel) -> Plan:
     10).
     """
     card = model.card
-    steps = min(card.num_inference_steps, MOST_STEPS)
-    plan = Plan(num_inference_steps=steps, guidance_scale=card.guidance_scale)
+    plan = Plan(num_inference_steps=card.reference_steps, guidance_scale=card.guidance_scale)
     if not plan_program(model, plan).stochastic:
         return plan
     return plan.model_copy(update={"scheduler": DETERMINISTIC})
@@ -44,12 +42,13 @@ def plan_program(model: OpenedModel, plan: Plan, start: int = 0) -> Program:
     return guidance.apply(solver.read(model.scheduler, plan, start, model.card), plan, model.card)
 
 
-def plan_starts(model: OpenedModel, plan: Plan, whole: Program) -> tuple[Program, ...]:
+def plan_starts(model: OpenedModel, plan: Plan) -> tuple[Program, ...]:
     """The image-to-image tables from each later step on; none where the scheduler has none, or too many.
 
     Each is guided as the end of the whole table is: what is guided depends on how much noise is left. They
     are the scheduler's own also where the whole is fitted: no trajectory of the fit began with a picture.
     """
+    whole = plan_program(model, plan)
     if whole.calls > MOST_STARTS:
         return ()
     starts = []
@@ -70,9 +69,10 @@ def fitted_program(
     that they are fitted to. Raises PlanError, ProgramError, ModelError, OSError.
     """
     check_plan(plan, store.model.card)
-    program = plan_program(store.model, plan)
     if plan.learned:
         program = learned.table(store, plan, conditions, report=report)
+    else:
+        program = plan_program(store.model, plan)
     if plan.fresh_calls:
         program = caching.table(store, plan, program, conditions)
     return program

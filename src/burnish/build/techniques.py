@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from burnish.build import caching, guidance, learned, precision, solver
+from burnish.build import caching, guidance, learned, precision, solver, token_merging, weights
 from burnish.core.errors import PlanError
 from burnish.core.model import Device, ModelCard
 from burnish.core.plan import Plan
@@ -12,7 +12,9 @@ TECHNIQUES = (
     learned.TECHNIQUE,
     guidance.TECHNIQUE,
     caching.TECHNIQUE,
+    token_merging.TECHNIQUE,
     precision.TECHNIQUE,
+    weights.TECHNIQUE,
 )
 
 

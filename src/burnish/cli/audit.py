@@ -8,7 +8,7 @@ from typing import Annotated, get_args
 import typer
 
 from burnish.cli.console import print_json, print_table, progress, say
-from burnish.cli.options import JudgeOption, SuiteOption, read_suite
+from burnish.cli.options import JsonOption, JudgeOption, SuiteOption, read_suite
 from burnish.core.errors import SuiteError
 from burnish.core.findings import Audit, AuditPart, Finding
 
@@ -29,7 +29,7 @@ def command(
     judge: JudgeOption = None,
     prompts: Annotated[int, typer.Option(min=2, max=10_000, help="Prompts of a part, at most.")] = 40,
     seeds: Annotated[int, typer.Option(min=1, max=MOST_SEEDS, help="Pictures of a prompt.")] = 1,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: JsonOption = False,
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="A folder for audit.json and audit.html.")
     ] = None,

@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 
 from burnish.cli.console import print_json, print_table, progress, say
+from burnish.cli.options import JsonOption
 from burnish.core.costing import Costing
 from burnish.core.prices import Demand, PriceError
 from burnish.core.units import parse_seconds
@@ -20,60 +21,67 @@ from burnish.core.units import parse_seconds
 TOO_SLOW = 1  # as a gate's FAIL: what was asked for is not kept
 
 
+SubjectsArgument = Annotated[
+    list[Path] | None,
+    typer.Argument(help="Bundles, or files that burnish measure --json wrote.", metavar="[BUNDLE]..."),
+]
+PricesOption = Annotated[Path | None, typer.Option(help="A price file; --make-prices writes an example.")]
+SecondsOption = Annotated[
+    float | None, typer.Option(min=1e-5, max=1e6, help="Instead of a bundle, or beside it.")
+]
+OriginalOption = Annotated[bool, typer.Option(help="Also the model as it was before, as its bundle says.")]
+MeasuredOption = Annotated[
+    list[str] | None,
+    typer.Option(metavar="OFFER=FILE", help="What burnish measure --json said on that machine."),
+]
+MeanOption = Annotated[
+    float | None, typer.Option(min=0.01, max=1e6, help="Mean over the day, instead of the file's demand.")
+]
+PeakOption = Annotated[
+    float | None, typer.Option(min=1.0, max=12.0, help="The busiest hour over that mean; default 1.")
+]
+WaitOption = Annotated[
+    str | None, typer.Option(help="What 95 of 100 images may take from order to image: 800ms, 10s, 2min.")
+]
+SpreadOption = Annotated[
+    float, typer.Option(min=0.0, max=3.0, help="How much an image's seconds vary: deviation over mean.")
+]
+AgeOption = Annotated[int, typer.Option(min=0, help="Days after which prices are called old.")]
+SeedOption = Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Of the simulated orders.")]
+PageOption = Annotated[
+    Path | None, typer.Option("--report", metavar="FILE", help="Write an HTML page with plots.")
+]
+ExampleOption = Annotated[
+    Path | None, typer.Option(metavar="OUT", help="Write an example of a price file, and nothing else.")
+]
+
+
 def command(
-    subjects: Annotated[
-        list[Path] | None,
-        typer.Argument(help="Bundles, or files that burnish measure --json wrote.", metavar="[BUNDLE]..."),
-    ] = None,
-    prices: Annotated[
-        Path | None, typer.Option(help="A price file; --make-prices writes an example.")
-    ] = None,
-    seconds_per_image: Annotated[
-        float | None, typer.Option(min=1e-5, max=1e6, help="Instead of a bundle, or beside it.")
-    ] = None,
-    original: Annotated[
-        bool, typer.Option(help="Also the model as it was before, as its bundle says.")
-    ] = False,
-    measured: Annotated[
-        list[str] | None,
-        typer.Option(metavar="OFFER=FILE", help="What burnish measure --json said on that machine."),
-    ] = None,
-    images_per_hour: Annotated[
-        float | None, typer.Option(min=0.01, max=1e6, help="Mean over the day, instead of the file's demand.")
-    ] = None,
-    peak_factor: Annotated[
-        float | None, typer.Option(min=1.0, max=12.0, help="The busiest hour over that mean; default 1.")
-    ] = None,
-    max_wait: Annotated[
-        str | None, typer.Option(help="What 95 of 100 images may take from order to image: 800ms, 10s, 2min.")
-    ] = None,
-    spread: Annotated[
-        float, typer.Option(min=0.0, max=3.0, help="How much an image's seconds vary: deviation over mean.")
-    ] = 0.0,
-    max_age: Annotated[int, typer.Option(min=0, help="Days after which prices are called old.")] = 90,
-    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Of the simulated orders.")] = 0,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-    page: Annotated[
-        Path | None, typer.Option("--report", metavar="FILE", help="Write an HTML page with plots.")
-    ] = None,
-    make_prices: Annotated[
-        Path | None, typer.Option(metavar="OUT", help="Write an example of a price file, and nothing else.")
-    ] = None,
+    subjects: SubjectsArgument = None,
+    prices: PricesOption = None,
+    seconds_per_image: SecondsOption = None,
+    original: OriginalOption = False,
+    measured: MeasuredOption = None,
+    images_per_hour: MeanOption = None,
+    peak_factor: PeakOption = None,
+    max_wait: WaitOption = None,
+    spread: SpreadOption = 0.0,
+    max_age: AgeOption = 90,
+    seed: SeedOption = 0,
+    as_json: JsonOption = False,
+    page: PageOption = None,
+    make_prices: ExampleOption = None,
 ) -> None:
     """Say what images cost a month on each offer, how long people wait, and which to take."""
-    from burnish.api.money import estimate_costs, write_costs_report, write_example
+    from burnish.api.money import estimate_costs
 
     if make_prices is not None:
-        write_example(make_prices)
-        sys.stdout.write(f"{make_prices}\n")
+        print_example(make_prices)
         return
-    if prices is None:
-        raise PriceError("no prices were given", "Give --prices FILE; --make-prices FILE writes an example")
-    if page is not None and page.is_dir():
-        raise PriceError(f"{page} is a directory", "Name a file: --report costs.html")
+    book = require_files(prices, page)
     with progress() as report:
         found = estimate_costs(
-            prices,
+            book,
             subjects or (),
             seconds_per_image=seconds_per_image,
             original=original,
@@ -86,6 +94,32 @@ def command(
             max_age_days=max_age,
             report=report,
         )
+    show(found, page, as_json=as_json)
+    if not found.recommended:
+        raise typer.Exit(TOO_SLOW)
+
+
+def print_example(out: Path) -> None:
+    """Writes an example of a price file, and prints where; raises PriceError where a file is there."""
+    from burnish.api.money import write_example
+
+    write_example(out)
+    sys.stdout.write(f"{out}\n")
+
+
+def require_files(prices: Path | None, page: Path | None) -> Path:
+    """The price file; raises PriceError where none is given, or where the page's file is a directory."""
+    if prices is None:
+        raise PriceError("no prices were given", "Give --prices FILE; --make-prices FILE writes an example")
+    if page is not None and page.is_dir():
+        raise PriceError(f"{page} is a directory", "Name a file: --report costs.html")
+    return prices
+
+
+def show(found: Costing, page: Path | None, *, as_json: bool) -> None:
+    """Writes the page where one is asked for, and prints warnings and the result."""
+    from burnish.api.money import write_costs_report
+
     if page is not None:
         write_costs_report(found, page)
     for warning in found.warnings:
@@ -94,8 +128,6 @@ def command(
         print_json(found)
     else:
         print_costing(found)
-    if not found.recommended:
-        raise typer.Exit(TOO_SLOW)
 
 
 def read_pair(text: str) -> tuple[str, Path]:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from burnish.cli.console import print_json, print_table, progress
-from burnish.cli.options import FeaturesOption, FloorOption, JudgeOption, SuiteOption, read_suite
+from burnish.cli.options import FeaturesOption, FloorOption, JsonOption, JudgeOption, SuiteOption, read_suite
 from burnish.core.evidence import EXIT_CODE, Check, Planned, Verdict
 
 
@@ -28,7 +28,7 @@ def command(
     pilot: Annotated[
         bool, typer.Option(help="Draw a few selection prompts, and say how many would decide; no verdict.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Judge whether a bundle is as good as its base, prompt by prompt on the same seeds."""
     from burnish import api

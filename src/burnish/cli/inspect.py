@@ -7,12 +7,13 @@ from typing import Annotated
 import typer
 
 from burnish.cli.console import print_json, print_table
+from burnish.cli.options import JsonOption
 from burnish.core.units import show_mib
 
 
 def command(
     model: Annotated[str, typer.Argument(help="A diffusers model directory, or icons.")],
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Say what a model is: family, components, sizes, licence, digests. Runs nothing in it."""
     from burnish import api

@@ -13,36 +13,44 @@ from typing import Annotated
 import typer
 
 from burnish.cli.console import Report, print_json, print_table, progress, say
-from burnish.cli.options import FeaturesOption, JudgeOption, read_suite
+from burnish.cli.options import FeaturesOption, JsonOption, JudgeOption, read_suite
 from burnish.core.bundle import MANIFEST
 from burnish.core.errors import BundleError, SuiteError
 from burnish.core.evidence import Measurement, Quality
 from burnish.core.units import show_mib, show_seconds
 
+AgainstOption = Annotated[
+    str | None, typer.Option(help="Also this bundle, or the stock diffusers pipeline of this model.")
+]
+DrawnOption = Annotated[
+    str | None,
+    typer.Option(help="A suite, a file or a shipped name: draw its pictures and say how good they are."),
+]
+BatchOption = Annotated[int, typer.Option(min=1, max=64, help="Pictures a call.")]
+MakeOption = Annotated[
+    Path | None, typer.Option(metavar="OUT", help="Make a suite of --prompts, and measure nothing.")
+]
+PromptsOption = Annotated[
+    Path | None, typer.Option(help="With --make-suite: a text file, a prompt a line; or .csv, .jsonl.")
+]
+SeedsOption = Annotated[int, typer.Option(min=1, max=64, help="With --make-suite: pictures of a prompt.")]
+PerturbOption = Annotated[
+    bool, typer.Option(help="With --make-suite: typos, other words and orders of each prompt too.")
+]
+
 
 def command(
     bundle: Annotated[Path | None, typer.Argument(help="A bundle directory.")] = None,
-    against: Annotated[
-        str | None, typer.Option(help="Also this bundle, or the stock diffusers pipeline of this model.")
-    ] = None,
-    suite: Annotated[
-        str | None,
-        typer.Option(help="A suite, a file or a shipped name: draw its pictures and say how good they are."),
-    ] = None,
+    against: AgainstOption = None,
+    suite: DrawnOption = None,
     judge: JudgeOption = None,
     features: FeaturesOption = None,
-    batch: Annotated[int, typer.Option(min=1, max=64, help="Pictures a call.")] = 1,
-    make_suite: Annotated[
-        Path | None, typer.Option(metavar="OUT", help="Make a suite of --prompts, and measure nothing.")
-    ] = None,
-    prompts: Annotated[
-        Path | None, typer.Option(help="With --make-suite: a text file, a prompt a line; or .csv, .jsonl.")
-    ] = None,
-    seeds: Annotated[int, typer.Option(min=1, max=64, help="With --make-suite: pictures of a prompt.")] = 2,
-    perturb: Annotated[
-        bool, typer.Option(help="With --make-suite: typos, other words and orders of each prompt too.")
-    ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    batch: BatchOption = 1,
+    make_suite: MakeOption = None,
+    prompts: PromptsOption = None,
+    seeds: SeedsOption = 2,
+    perturb: PerturbOption = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Measure seconds, CPU-seconds, memory, disk and cold start; with --suite, quality too."""
     if make_suite is not None or prompts is not None:

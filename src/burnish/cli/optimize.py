@@ -10,7 +10,7 @@ import typer
 
 from burnish.cli.console import print_json, print_table, progress, say
 from burnish.cli.gate import print_verdict
-from burnish.cli.options import FloorOption, JudgeOption, SuiteOption, read_suite
+from burnish.cli.options import FloorOption, JsonOption, JudgeOption, SuiteOption, read_suite
 from burnish.core.bundle import Bundle
 from burnish.core.errors import BundleError, PlanError
 from burnish.core.plan import Plan
@@ -32,7 +32,7 @@ def command(
     judge: JudgeOption = None,
     plan: Annotated[Path | None, typer.Option(help="Build this plan (JSON) instead of searching.")] = None,
     stock: Annotated[bool, typer.Option(help="Also measure the stock diffusers pipeline.")] = True,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Make a model cheap on this machine and prove that it is as good."""
     from burnish import api
@@ -43,10 +43,7 @@ def command(
                 "--plan builds that plan, without a search or a verdict",
                 "Leave out --floor, --judge, --time-limit and --max-..., and ask burnish gate afterwards",
             )
-        built = api.build(model, Plan.read(plan), output, suite=read_suite(suite))
-        print_json(built) if as_json else say(
-            f"Bundle: {output}, without a verdict. Next: burnish gate {output} --against {model}"
-        )
+        _build(model, plan, output, suite, as_json=as_json)
         return
     with progress() as report:
         bundle = api.optimize(
@@ -68,6 +65,17 @@ def command(
     if bundle.verdict is not None:
         print_verdict(bundle.verdict)
     say(f"Bundle: {output}   Report: {output / 'evidence' / 'report.html'}")
+
+
+def _build(model: str, plan: Path, output: Path, suite: str | None, *, as_json: bool) -> None:
+    """One plan, as it is, and what to ask next."""
+    from burnish import api
+
+    built = api.build(model, Plan.read(plan), output, suite=read_suite(suite))
+    if as_json:
+        print_json(built)
+    else:
+        say(f"Bundle: {output}, without a verdict. Next: burnish gate {output} --against {model}")
 
 
 def comparison(bundle: Bundle) -> Table:

@@ -29,6 +29,8 @@ FeaturesOption = Annotated[
     Path | None, typer.Option(help="A directory of an encoder that sees distances; default: the judge.")
 ]
 
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
 
 def read_suite(value: str | Path | None) -> Suite | None:
     """The suite of a file or of a shipped name, None for the model's own; raises SuiteError, OSError."""

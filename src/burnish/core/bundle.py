@@ -31,8 +31,8 @@ Role = Literal[
     "decoder",
     "image_encoder",
 ]
-# Graphs in the order in which they run, by how often that is: a text's once for each text (`modulation`
-# for all calls at once), the denoiser's once a call, in one piece or in three.
+# Graphs in the order in which they run, by how often that is: a text's once for each text, `time_proj` and
+# `modulation` once a call before the first of them, the denoiser's once a pass, in one piece or in three.
 TEXT: tuple[Role, ...] = (
     "size_proj",
     "guidance_proj",
@@ -139,6 +139,7 @@ class Bundle(Value):
 
 
 IDS = ("input_ids", "attention_mask")
+DIRECT = {"condition", "attention_mask"}  # what a denoiser may take of a request itself
 
 
 def text_lengths(card: ModelCard) -> tuple[int, ...]:
@@ -153,24 +154,30 @@ def suffix(k: int) -> str:
 
 def _require_joined(bundle: Bundle) -> None:
     """Raises ValueError where a graph takes what nothing gives it, or gives what another gave."""
-    there = bundle.given()
-    for role in ORDER:
-        graph = bundle.graph(role)
-        if graph is None:
+    given = bundle.given()
+    texts, times, others = given - {"timestep"}, set[str](), set[str]()
+    for graph in sorted(bundle.graphs, key=lambda g: ORDER.index(g.role) if g.role in ORDER else -1):
+        there, gives = {
+            "time_proj": ({"timestep"}, times),
+            **dict.fromkeys(TEXT, (texts, texts)),
+            "modulation": (texts | times, others),
+        }.get(graph.role, ({"sample"} | (given & DIRECT) | (texts - given) | times | others, others))
+        if graph.role not in ORDER:
             continue
-        state = {"sample"} if role in (*WHOLE, *PIECES) else set()
         for wire in graph.inputs:
-            if wire not in there | state:
-                raise ValueError(f"{role} takes {wire!r:.80}, which nothing before it gives")
-        if twice := there & graph.outputs.keys():
-            raise ValueError(f"{role} gives {min(twice)!r:.80}, which is there already")
-        there |= graph.outputs.keys()
+            if wire not in there:
+                raise ValueError(f"{graph.role} takes {wire!r:.80}, which nothing before it gives")
+        if twice := (given | texts | times | others) & graph.outputs.keys():
+            raise ValueError(f"{graph.role} gives {min(twice)!r:.80}, which is there already")
+        gives.update(graph.outputs)
+    if (deep := bundle.graph("deep")) is not None and len(deep.outputs) != 1:
+        raise ValueError(f"deep gives {len(deep.outputs)} wires, not the deep features alone")
     for role in ("decoder", "image_encoder"):
-        graph = bundle.graph(role)
-        if graph is not None and bundle.model.image_shape == bundle.model.latent_shape:
+        found = bundle.graph(role)
+        if found is not None and bundle.model.image_shape == bundle.model.latent_shape:
             raise ValueError(f"a model that draws pixels has no {role}")
-        if graph is not None and graph.inputs != ("sample",):
-            raise ValueError(f"the inputs of {role} are {graph.inputs!r:.80}, not ('sample',)")
+        if found is not None and found.inputs != ("sample",):
+            raise ValueError(f"the inputs of {role} are {found.inputs!r:.80}, not ('sample',)")
 
 
 def _require_fit(card: ModelCard, graph: Graph) -> None:

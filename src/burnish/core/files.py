@@ -11,6 +11,9 @@ from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 
+from burnish.core.errors import BurnishError
+from burnish.core.units import show_mib
+
 MAX_TEXT_BYTES = 64 << 20
 
 
@@ -44,6 +47,32 @@ def read_text(path: Path) -> str:
     if path.stat().st_size > MAX_TEXT_BYTES:
         raise OSError(f"{path} is larger than {MAX_TEXT_BYTES >> 20} MiB")
     return path.read_text(encoding="utf-8")
+
+
+def read_foreign(path: Path, error: type[BurnishError], most_bytes: int) -> str:
+    """Text of a file that a stranger wrote, without the mark that some editors put first.
+
+    Raises `error`, which names the file, where it is not there, larger than `most_bytes`, or not UTF-8, and
+    for a NUL; raises OSError.
+    """
+    try:
+        with path.open("rb") as file:
+            data = file.read(most_bytes + 1)
+    except FileNotFoundError:
+        raise error(f"{path} does not exist", "Check the path") from None
+    if len(data) > most_bytes:
+        raise error(
+            f"{path} is larger than {show_mib(most_bytes / 2**20)}", "Check that it is the file you mean"
+        )
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as found:
+        line = data.count(b"\n", 0, found.start) + 1
+        raise error(f"{path}, line {line}: not UTF-8", "Save it as UTF-8") from None
+    if "\0" in text:
+        line = text.count("\n", 0, text.index("\0")) + 1
+        raise error(f"{path}, line {line}: a NUL is no text", "Take it out")
+    return text
 
 
 @contextmanager

@@ -89,6 +89,14 @@ class ModelCard(Value):
         return self.max_tokens > 0
 
     @property
+    def reference_steps(self) -> int:
+        """Steps of the original that plans are judged by: its pipeline's own default, but at most 50.
+
+        Some pipelines ask for a thousand, which nobody waits for.
+        """
+        return min(self.num_inference_steps, 50)
+
+    @property
     def any_size(self) -> bool:
         """Whether pictures of other sizes can be made; a transformer's positions fix the model's own."""
         return self.family in ("stable-diffusion", "stable-diffusion-xl", "unconditional")

@@ -9,6 +9,7 @@ from pydantic import Field
 from burnish.core.values import Value
 
 Precision = Literal["fp32", "bf16", "int8"]
+Weights = Literal["", "int8", "int4"]
 Floor = Literal["faithful", "equivalent"]
 
 
@@ -19,6 +20,10 @@ class Plan(Value):
     the others run the conditional pass alone. `timestep_spacing` "" keeps the scheduler's own. `learned`
     fits timesteps and table to the model's own trajectories. `cut` is how deep the denoiser is cut, counted
     from 1 for the shallowest cut, 0 for none; of its calls only `fresh_calls` compute deep features.
+    `floating` is the share of the denoiser's layers, the most sensitive first, that int8 leaves as they are.
+    `weights` is how weights are stored, "" in the type that they came in: less on disk, computed as
+    `precision` says. `token_merging` is the share of tokens merged, for keys and values, in the denoiser's
+    finest self-attention.
     """
 
     remedy: ClassVar[str] = "Correct the plan; the cookbook's page on your own model has one"
@@ -32,6 +37,9 @@ class Plan(Value):
     cut: int = Field(default=0, ge=0, le=256)
     fresh_calls: int = Field(default=0, ge=0, le=1000)
     precision: Precision = "fp32"
+    floating: float = Field(default=0.0, ge=0.0, le=0.5)
+    weights: Weights = ""
+    token_merging: float = Field(default=0.0, ge=0.0, lt=1.0)
 
     def describe(self) -> str:
         """One line for tables: "UniPC 10 calls, guidance 7.5 on 0.1-0.7, int8"."""
@@ -40,5 +48,9 @@ class Plan(Value):
         low, high = self.guidance_interval
         part = "" if (low, high) == (0.0, 1.0) else f" on {low:g}-{high:g}"
         guidance = "no guidance" if self.guidance_scale == 1.0 else f"guidance {self.guidance_scale:g}{part}"
-        kept = f", {self.fresh_calls} fresh at depth {self.cut}" if self.fresh_calls else ""
-        return f"{name} {self.num_inference_steps} steps, {guidance}{kept}, {self.precision}"
+        cut = f", cut at depth {self.cut}" if self.cut else ""
+        cut += f" with {self.fresh_calls} fresh" if self.fresh_calls else ""
+        kept = f" but for {self.floating:.0%} of the layers" if self.floating else ""
+        kept += f", weights in {self.weights}" if self.weights else ""
+        merged = f", {self.token_merging:.0%} of the tokens merged" if self.token_merging else ""
+        return f"{name} {self.num_inference_steps} steps, {guidance}{cut}{merged}, {self.precision}{kept}"

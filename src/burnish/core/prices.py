@@ -9,10 +9,11 @@ import math
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, Field, ValidationError, field_validator, model_validator
 
 from burnish.core.errors import BurnishError
-from burnish.core.strict_yaml import Document, Place, read_yaml
+from burnish.core.files import read_foreign
+from burnish.core.strict_yaml import CONTROL, Document, Place, parse_yaml
 from burnish.core.values import Part
 
 EXAMPLE = Path(__file__).parents[1] / "models" / "prices.yaml"
@@ -23,11 +24,20 @@ THIS_MACHINE = "this machine"
 MAX_BYTES = 256 << 10
 MAX_DEPTH = 4  # mapping, list of offers, mapping
 
+
+def _printable(text: str) -> str:
+    if CONTROL.search(text):
+        raise ValueError(f"{text!r:.40} holds a control character")
+    return text
+
+
+Text = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_printable)]
 Money = Annotated[float, Field(ge=0.0, le=1e9)]
-Text = Annotated[str, Field(min_length=1, max_length=200)]
 PerHour = Annotated[float, Field(ge=0.0, le=1e6)]
 Name = Annotated[
-    str, Field(max_length=60, pattern=r"^[^\t\n]+$", description="a short name that no other offer has")
+    str,
+    Field(max_length=60, pattern=r"^[^\t\n]+$", description="a short name that no other offer has"),
+    AfterValidator(_printable),
 ]
 Source = Annotated[Text, Field(description="where the numbers come from, in words, and when they were seen")]
 
@@ -182,7 +192,7 @@ def daily_curve(mean: float, peak_factor: float) -> tuple[float, ...]:
 
 def read_prices(path: Path) -> Prices:
     """Reads a file of prices; raises PriceError naming the file, the line and what mends it, and OSError."""
-    found = read_yaml(path, PriceError, most_bytes=MAX_BYTES, most_depth=MAX_DEPTH)
+    found = parse_yaml(path, read_foreign(path, PriceError, MAX_BYTES), PriceError, MAX_DEPTH)
     try:
         return Prices.model_validate_json(json.dumps(found.data), strict=True)
     except ValidationError as error:

@@ -17,6 +17,7 @@ NUMBERS = {
     "float": (re.compile(r"-?[0-9]{1,19}\.[0-9]{0,19}([eE][-+][0-9]{1,3})?"), float),
 }
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+FORMS = {"map": "mapping", "seq": "sequence"}  # what a node is whose tag says so; all others are scalars
 DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
@@ -27,15 +28,14 @@ class Document(NamedTuple):
     lines: dict[Place, int]
 
 
-def read_yaml(path: Path, error: type[BurnishError], *, most_bytes: int, most_depth: int) -> Document:
+def parse_yaml(path: Path, text: str, error: type[BurnishError], most_depth: int) -> Document:
     """The mapping that a YAML file is: texts, numbers, null, lists, mappings; a day comes as its text.
 
-    Raises `error`, which names the file and the line, for what is larger or deeper than said, for aliases,
-    fields that stand twice, and anything that YAML would make of a text that has no quotes; raises OSError.
+    Raises `error`, which names the file and the line, for what is nested deeper than said, for aliases,
+    fields that stand twice, and anything that YAML would make of a text that has no quotes.
     """
     import yaml
 
-    text = _read_text(path, error, most_bytes)
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast, where it was compiled
     try:
         _require_shallow(path, yaml.parse(text, Loader=loader), error, most_depth)
@@ -51,21 +51,6 @@ def read_yaml(path: Path, error: type[BurnishError], *, most_bytes: int, most_de
     return Document(_plain(path, root, (), lines, error), lines)
 
 
-def _read_text(path: Path, error: type[BurnishError], most_bytes: int) -> str:
-    try:
-        with path.open("rb") as file:
-            data = file.read(most_bytes + 1)
-    except FileNotFoundError:
-        raise error(f"{path} does not exist", "Check the path") from None
-    if len(data) > most_bytes:
-        raise error(f"{path} is larger than {most_bytes >> 10} KiB", "Check that it is the file you mean")
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as found:
-        line = data.count(b"\n", 0, found.start) + 1
-        raise error(f"{path}, line {line}: not UTF-8", "Save it as UTF-8") from None
-
-
 def _require_shallow(path: Path, events: Iterable[Any], error: type[BurnishError], most_depth: int) -> None:
     """Before anything is made of it: no alias, by which few lines become gigabytes, and no deep nesting."""
     depth = 0
@@ -76,21 +61,20 @@ def _require_shallow(path: Path, events: Iterable[Any], error: type[BurnishError
         if kind == "AliasEvent":
             raise error(f"{where}: an alias (*) is not read", "Write it out, or quote it")
         if depth > most_depth + 2:  # the stream and the document count too
-            raise error(f"{where}: nested too deeply", "See the example file for the form")
+            raise error(f"{where}: nested too deeply", "An item is a text, a number or a mapping")
 
 
 def _plain(path: Path, node: Any, place: Place, lines: dict[Place, int], error: type[BurnishError]) -> Any:
-    kind = node.tag.removeprefix(TAG)
+    kind, where = node.tag.removeprefix(TAG), f"{path}, line {node.start_mark.line + 1}"
+    if node.id != FORMS.get(kind, "scalar"):  # a tag may say of a list that it is a text
+        raise error(f"{where}: a {node.id} is read as {kind:.40}", "Take the tag out")
     lines.setdefault(place, node.start_mark.line + 1)
-    where = f"{path}, line {node.start_mark.line + 1}"
     if kind == "map":
         return _mapping(path, node, place, lines, error)
     if kind == "seq":
         return [_plain(path, item, (*place, k), lines, error) for k, item in enumerate(node.value)]
     if kind == "null":
         return None
-    if kind == "str" and CONTROL.search(node.value):
-        raise error(f"{where}: {node.value!r:.40} holds a control character", "Take it out")
     if kind == "str" or (kind == "timestamp" and DAY.fullmatch(node.value)):
         return node.value
     pattern, number = NUMBERS.get(kind, (None, None))
@@ -107,7 +91,7 @@ def _mapping(
     found: dict[str, Any] = {}
     for key, value in node.value:
         where = f"{path}, line {key.start_mark.line + 1}"
-        if key.tag != f"{TAG}str" or CONTROL.search(key.value):
+        if key.tag != f"{TAG}str" or key.id != "scalar" or CONTROL.search(key.value):
             raise error(f"{where}: {key.value!r:.40} is no field", "Fields are plain words")
         if key.value in found:
             raise error(f"{where}: {key.value:.40} stands there twice", "Keep one of them")

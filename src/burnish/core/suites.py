@@ -20,7 +20,8 @@ from pydantic import ValidationError
 
 from burnish.core.errors import SuiteError
 from burnish.core.evidence import Prompt, Suite
-from burnish.core.files import digest_text, write_text
+from burnish.core.files import digest_text, read_foreign, write_text
+from burnish.core.strict_yaml import Document, parse_yaml
 
 Part = Literal["selection", "confirmation"]
 Line = tuple[str, str, Any]  # where it stands, the part that its place says or "", what stands there
@@ -35,7 +36,6 @@ MAX_BYTES = 8 << 20  # about a hundred thousand prompts, more than anybody draws
 MAX_DEPTH = 4  # a suite's YAML: mapping, list, mapping, tags
 DECIMAL = re.compile(r"-?(0|[1-9][0-9]{0,18})")
 UNPRINTABLE = re.compile(r"[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")  # what YAML wants escaped, beyond JSON
-YAML_TAG = "tag:yaml.org,2002:"
 
 
 def shipped_suites() -> tuple[str, ...]:
@@ -100,22 +100,8 @@ def require_name(path: Path) -> None:
 
 
 def read_file(path: Path) -> str:
-    """Text of a file, without the mark that some editors put first; raises SuiteError, OSError."""
-    try:
-        with path.open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
-    except FileNotFoundError:
-        raise SuiteError(f"{path} does not exist", "Check the path") from None
-    if len(data) > MAX_BYTES:
-        raise SuiteError(f"{path} is larger than {MAX_BYTES >> 20} MiB", "Take fewer prompts: each is drawn")
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise SuiteError(f"{path}, line {line}: not UTF-8", "Save it as UTF-8") from None
-    if "\0" in text:
-        raise SuiteError(f"{path}, line {text.count(chr(10), 0, text.index(chr(0))) + 1}: a NUL is no text")
-    return text
+    """Text of a file of prompts; raises SuiteError, OSError."""
+    return read_foreign(path, SuiteError, MAX_BYTES)
 
 
 def jsonl_rows(path: Path, text: str) -> Iterator[tuple[str, Any]]:
@@ -191,24 +177,10 @@ def _cells(path: Path, where: str, row: dict[str, str]) -> dict[str, Any]:
 
 
 def _parse_yaml(path: Path, text: str) -> Suite:
-    import yaml
-
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast, where it was compiled
-    try:
-        _require_shallow(path, yaml.parse(text, Loader=loader))
-        root = yaml.compose(text, Loader=loader)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
-        where = f", line {mark.line + 1}" if mark else ""
-        problem = getattr(error, "problem", None) or getattr(error, "reason", None) or "it ends too early"
-        raise SuiteError(f"{path}{where}: not YAML: {problem}", "Quote texts with : # or brackets") from None
-    if root is None or root.id != "mapping":
-        raise SuiteError(f"{path}: a suite is a mapping", "Begin with name:, then prompts:")
-    fields = _pairs(path, root)
-    _require_fields(path, fields)
-    name = _plain(path, fields["name"]) if "name" in fields else path.stem
-    seeds = _plain(path, fields["seeds"]) if "seeds" in fields else SEEDS
-    return _assemble(path, name, seeds, _yaml_lines(path, fields))
+    found = parse_yaml(path, text, SuiteError, MAX_DEPTH)
+    _require_fields(path, found.data)
+    name, seeds = found.data.get("name", path.stem), found.data.get("seeds", SEEDS)
+    return _assemble(path, name, seeds, _yaml_lines(path, found))
 
 
 def _require_fields(path: Path, fields: dict[str, Any]) -> None:
@@ -222,57 +194,13 @@ def _require_fields(path: Path, fields: dict[str, Any]) -> None:
         raise SuiteError(problem, "Give prompts, which are split, or selection and confirmation")
 
 
-def _require_shallow(path: Path, events: Iterable[Any]) -> None:
-    """Before anything is made of it: no alias, by which few lines become gigabytes, and no deep nesting."""
-    depth = 0
-    for event in events:
-        kind = type(event).__name__
-        depth += kind.endswith("StartEvent") - kind.endswith("EndEvent")
-        if kind == "AliasEvent":
-            raise SuiteError(f"{_line(path, event)}: an alias (*) is not read", "Write it out, or quote it")
-        if depth > MAX_DEPTH + 2:  # the stream and the document count too
-            raise SuiteError(f"{_line(path, event)}: nested too deeply", "An item is a text or a mapping")
-
-
-def _line(path: Path, marked: Any) -> str:
-    return f"{path}, line {marked.start_mark.line + 1}"
-
-
-def _yaml_lines(path: Path, fields: dict[str, Any]) -> Iterator[Line]:
+def _yaml_lines(path: Path, found: Document) -> Iterator[Line]:
     for key, part in LISTS.items():
-        node = fields.get(key)
-        if node is not None and node.id != "sequence":
-            raise SuiteError(f"{_line(path, node)}: {key} is no list", "Begin items with -")
-        for item in node.value if node is not None else ():
-            yield f"line {item.start_mark.line + 1}", part, _plain(path, item)
-
-
-def _pairs(path: Path, node: Any) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for key, value in node.value:
-        if key.tag != f"{YAML_TAG}str":
-            raise SuiteError(f"{_line(path, key)}: {key.value!r:.40} is no field", "Fields are plain words")
-        if key.value in found:
-            raise SuiteError(f"{_line(path, key)}: {key.value:.40} stands there twice", "Keep one of them")
-        found[key.value] = value
-    return found
-
-
-def _plain(path: Path, node: Any) -> Any:
-    """Text, whole number, None, list or dict of a node; nothing else is made of what a stranger wrote."""
-    kind = node.tag.removeprefix(YAML_TAG)
-    if kind == "map":
-        return {key: _plain(path, value) for key, value in _pairs(path, node).items()}
-    if kind == "seq":
-        return [_plain(path, item) for item in node.value]
-    if kind == "str":
-        return node.value
-    if kind == "null":
-        return None
-    if kind == "int" and DECIMAL.fullmatch(node.value):
-        return int(node.value)
-    problem = f"{node.value!r:.40} is read as {kind:.40}, not as text"
-    raise SuiteError(f"{_line(path, node)}: {problem}", "Put it in quotes")
+        items = found.data.get(key)
+        if items is not None and not isinstance(items, list):
+            raise SuiteError(f"{path}, line {found.lines[key,]}: {key} is no list", "Begin items with -")
+        for k, item in enumerate(items or ()):
+            yield f"line {found.lines[key, k]}", part, item
 
 
 def _assemble(path: Path, name: Any, seeds: Any, lines: Iterable[Line]) -> Suite:

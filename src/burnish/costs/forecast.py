@@ -10,7 +10,7 @@ from burnish.core.prices import Demand, Machine, Offer, PayPerCall, Prices
 from burnish.costs.advice import assumptions, recommend, would_change
 from burnish.costs.money import break_evens, machine_per_month, per_image
 from burnish.costs.queue import MOST_SERVERS, Load
-from burnish.costs.sizing import Sized, size, too_many, waits_by_load
+from burnish.costs.sizing import Sized, size, waits_by_load
 from burnish.costs.subjects import Speed, Subject, speed_on, unfit
 
 Report = Callable[[str, float], None]
@@ -95,7 +95,8 @@ def _estimate(way: Way, question: Question) -> Estimate | str:
     if isinstance(way.offer, PayPerCall):
         return _paid_by_call(way.offer, question)
     offer, speed = way.offer, speed_on(way.offer, way.subject)
-    reason = unfit(offer, way.subject)
+    if reason := unfit(offer, way.subject):
+        return reason
     load = Load(
         images_per_hour=question.demand.by_hour,
         call_s=speed.seconds_per_image * speed.batch,
@@ -103,9 +104,9 @@ def _estimate(way: Way, question: Question) -> Estimate | str:
         servers=1,
         spread=question.spread,
     )
-    if reason or too_many(load, offer.workers):
-        return reason or f"it may take more than {MOST_SERVERS} images at once, which is not simulated"
     sized = size(load, offer.workers, question.max_wait_s, question.seed)
+    if sized is None:
+        return f"it may take more than {MOST_SERVERS} calls at once, which is not simulated"
     loads: tuple[LoadPoint, ...] = ()
     if question.loads:
         there = replace(load, servers=sized.machines * offer.workers)

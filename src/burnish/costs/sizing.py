@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from typing import NamedTuple
 
 from burnish.core.costing import LoadPoint, Wait
@@ -35,45 +36,54 @@ def many_servers(load: Load) -> int:
     return math.ceil(2 * load.batch * load.busiest) + 20
 
 
-def too_many(load: Load, workers: int) -> bool:
-    """Whether the load is beyond what is simulated."""
-    return math.ceil(many_servers(load) / workers) * workers > MOST_SERVERS
-
-
-def size(load: Load, workers: int, max_wait_s: float | None, seed: int) -> Sized:
+def size(load: Load, workers: int, max_wait_s: float | None, seed: int) -> Sized | None:
     """The fewest machines, of `workers` servers each, that keep the 95th percentile of the wait.
 
     It is kept where the upper end of the simulation's interval keeps it; what they bear is simulated more
-    roughly. Without a wait to keep, machines are
-    busy for 95 % of the busiest hour at most. Where no number of machines keeps it, those are given that bear
-    the load.
+    roughly. Without a wait to keep, machines are busy for 95 % of the busiest hour at most. Where no number
+    of machines keeps it, those are given that bear the load. None where more than 2,000 servers are needed,
+    or may be to keep the wait: so many are not simulated.
     """
     if max_wait_s is None:
         return _unasked(load, workers, seed)
-    limit = max_wait_s
+    limit, cap = max_wait_s, MOST_SERVERS // workers
+
+    @cache
+    def wait(machines: int) -> Wait:
+        return simulate(replace(load, servers=machines * workers), seed)
 
     def keeps(machines: int) -> bool:
-        return simulate(replace(load, servers=machines * workers), seed).p95_high_s <= limit
+        return wait(machines).p95_high_s <= limit
 
     def bears(machines: int, factor: float) -> bool:
         there = replace(load.times(factor), servers=machines * workers)
         return there.needs < there.servers and sketch(there, seed)[1] <= limit
 
-    least, most = (math.ceil(n / workers) for n in (least_servers(load), many_servers(load)))
-    n = least
-    if not keeps(least):
+    n, enough = (math.ceil(servers / workers) for servers in (least_servers(load), many_servers(load)))
+    if n > cap:
+        return None
+    if not keeps(n):
+        most = min(enough, cap)
         if not keeps(most):
-            wait = simulate(replace(load, servers=least * workers), seed)
-            return Sized(least, 1.0, (least - 1) / least, wait, False)
-        n = _fewest(least, most, keeps)
+            unsure = most < enough and _calls_keep(load, limit, seed)
+            return None if unsure else Sized(n, 1.0, (n - 1) / n, wait(n), False)
+        n = _fewest(n, most, keeps)
     room = _most(1.0, max(1.0, n * workers / load.mean), lambda factor: bears(n, factor))
     fewer = _most(LEAST_ROOM, 1.0, lambda factor: bears(n - 1, factor)) if n > 1 else 0.0
-    return Sized(n, room, fewer, simulate(replace(load, servers=n * workers), seed), True)
+    return Sized(n, room, fewer, wait(n), True)
 
 
-def _unasked(load: Load, workers: int, seed: int) -> Sized:
-    """Without a wait to keep: what the busiest hour fills to 95 % at most."""
+def _calls_keep(load: Load, limit: float, seed: int) -> bool:
+    """Whether calls that nobody waits for keep it: of an order at a time on average, with 40 servers."""
+    alone = replace(load.times(1 / (load.busiest * load.batch)), servers=40)
+    return sketch(alone, seed)[1] <= limit
+
+
+def _unasked(load: Load, workers: int, seed: int) -> Sized | None:
+    """Without a wait to keep: what the busiest hour fills to 95 % at most; None beyond 2,000 servers."""
     machines = math.floor(load.busiest / FULLEST / workers) + 1
+    if machines * workers > MOST_SERVERS:
+        return None
     wait = simulate(replace(load, servers=machines * workers), seed)
     room, fewer = (n * workers * FULLEST / load.busiest for n in (machines, machines - 1))
     return Sized(machines, room, fewer, wait, True)

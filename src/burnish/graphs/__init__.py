@@ -10,3 +10,5 @@ from burnish.graphs.parity import compare as compare
 from burnish.graphs.parity import require_parity as require_parity
 from burnish.graphs.parity import wire_shapes as wire_shapes
 from burnish.graphs.quantize import quantize as quantize
+from burnish.graphs.sensitivity import kept as kept
+from burnish.graphs.shortcuts import split_shortcuts as split_shortcuts

@@ -16,15 +16,15 @@ import numpy as np
 import openvino as ov
 from openvino import opset13 as ops
 
-from burnish.core.bundle import Role
+from burnish.core.bundle import ORDER, OUTPUT, Role
 from burnish.core.errors import PlanError
+from burnish.graphs.cut_blocks import DELTA, middles, with_delta
+from burnish.graphs.cut_nodes import Net, Port, named
 
 STATE, TIME = "sample", "time_proj"
-OUTPUT = "output"
 SPATIAL = 4  # dimensions: batch, channels, height, width
 # Until a kind of node is met that computes, what a request alone decides is not worth a graph.
 COMPUTES = ("MatMul", "Convolution", "Gather")
-Port = tuple[str, int]  # a node by its friendly name, and which of its outputs
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +43,9 @@ def cut(model: Any, deep: str = "") -> tuple[Piece, ...]:
     `deep` names one of `cuts(model)`; "" keeps what sees the state in one piece. Raises PlanError where there
     is no such cut.
     """
-    graph = _Net(model)
+    if deep and (middle := middles(Net(model), STATE).get(deep)):
+        model, deep = with_delta(model, middle), DELTA
+    graph = Net(model)
     stage_of = _by_request(graph)
     if deep:
         _by_depth(graph, stage_of, deep)
@@ -51,76 +53,21 @@ def cut(model: Any, deep: str = "") -> tuple[Piece, ...]:
 
 
 def cuts(model: Any) -> tuple[str, ...]:
-    """Where a denoiser can be cut, the shallowest first: the deep features' nodes, by friendly name.
+    """Where a denoiser can be cut, by name, the shallowest first.
 
-    In a UNet these are what a layer on the way up joins with its skip; the last layers come first.
+    In a UNet the deep features are what a layer on the way up joins with its skip; the last layers come
+    first. In a transformer they are what the blocks but for the first d and the last d add to the tokens.
     """
-    graph = _Net(model)
+    graph = Net(model)
     found = []
     for name, node in reversed(graph.nodes.items()):
         joins = node.get_type_name() == "Concat" and node.get_input_size() == 2 and "up_blocks" in name
         if joins and node.get_output_partial_shape(0).rank.get_length() == SPATIAL:
-            found.append(_name(node.input_value(0)))
-    return tuple(found)
+            found.append(named(node.input_value(0)))
+    return tuple(found) or tuple(middles(graph, STATE))
 
 
-class _Net:
-    """The nodes of an ov.Model by friendly name, in the order in which they are computed."""
-
-    def __init__(self, model: Any) -> None:
-        self.model = model
-        self.nodes: dict[str, Any] = {n.get_friendly_name(): n for n in model.get_ordered_ops()}
-        self.free = self._free()
-
-    def sources(self, name: str) -> Iterator[Any]:
-        node = self.nodes[name]
-        return (node.input_value(k) for k in range(node.get_input_size()))
-
-    def _free(self) -> set[str]:
-        """Constants, and what is computed of shapes: each piece has its own."""
-        found: set[str] = set()
-        for name, node in self.nodes.items():
-            kind = node.get_type_name()
-            if kind in ("Constant", "ShapeOf") or (
-                kind != "Parameter" and all(_name(source) in found for source in self.sources(name))
-            ):
-                found.add(name)
-        return found
-
-    def depends(self) -> dict[str, set[str]]:
-        """The inputs of the model that each node depends on, by more than their shape."""
-        found: dict[str, set[str]] = {}
-        for name, node in self.nodes.items():
-            if name in self.free:
-                found[name] = set()
-            elif node.get_type_name() == "Parameter":
-                found[name] = {name}
-            else:
-                found[name] = set().union(*(found[_name(source)] for source in self.sources(name)))
-        return found
-
-    def ancestors(self, names: Sequence[str], without: str = "") -> set[str]:
-        """`names` and all that they are computed of, where `without` counts as given."""
-        found: set[str] = set()
-        waiting = list(names)
-        while waiting:
-            name = waiting.pop()
-            if name in found or name == without:
-                continue
-            found.add(name)
-            waiting += [_name(source) for source in self.sources(name)]
-        return found
-
-    @property
-    def results(self) -> list[str]:
-        return [_name(result.input_value(0)) for result in self.model.get_results()]
-
-
-def _name(source: Any) -> str:
-    return str(source.get_node().get_friendly_name())
-
-
-def _by_request(graph: _Net) -> dict[str, Role]:
+def _by_request(graph: Net) -> dict[str, Role]:
     """The role of each node that is neither free nor an input of the whole."""
     stage_of: dict[str, Role] = {}
     for name, needs in graph.depends().items():
@@ -134,7 +81,7 @@ def _by_request(graph: _Net) -> dict[str, Role]:
     return stage_of
 
 
-def _by_depth(graph: _Net, stage_of: dict[str, Role], deep: str) -> None:
+def _by_depth(graph: Net, stage_of: dict[str, Role], deep: str) -> None:
     """Parts what sees the state: up needs the deep features and what down gives, deep what down gives."""
     if deep not in graph.nodes or stage_of.get(deep) != "denoiser":
         raise PlanError(f"the denoiser cannot be cut at {deep!r}", "Choose another depth of the cut")
@@ -143,9 +90,6 @@ def _by_depth(graph: _Net, stage_of: dict[str, Role], deep: str) -> None:
     for name, role in stage_of.items():
         if role == "denoiser":
             stage_of[name] = "up" if name not in before else "down" if name in shallow else "deep"
-
-
-ORDER: tuple[Role, ...] = ("context", "modulation", "down", "deep", "denoiser", "up")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,7 +102,7 @@ class _Needs:
     shapes: tuple[str, ...]  # ShapeOf of what is not taken, where only the batch varies
 
 
-def _pieces(graph: _Net, stage_of: dict[str, Role]) -> Iterator[Piece]:
+def _pieces(graph: Net, stage_of: dict[str, Role]) -> Iterator[Piece]:
     order = {name: k for k, name in enumerate(graph.nodes)}
     wanted: set[Port] = {(name, 0) for name in graph.results}
     every: list[_Needs] = []
@@ -173,7 +117,7 @@ def _pieces(graph: _Net, stage_of: dict[str, Role]) -> Iterator[Piece]:
     yield from (_piece(graph, needs, wires) for needs in every)
 
 
-def _needs(graph: _Net, stage_of: dict[str, Role], role: Role, gives: Sequence[Port]) -> _Needs:
+def _needs(graph: Net, stage_of: dict[str, Role], role: Role, gives: Sequence[Port]) -> _Needs:
     takes: dict[Port, None] = {}
     shapes: list[str] = []
     waiting, seen = [name for name, _ in gives], set()
@@ -183,7 +127,7 @@ def _needs(graph: _Net, stage_of: dict[str, Role], role: Role, gives: Sequence[P
             continue
         seen.add(name)
         for source in graph.sources(name):
-            given = _name(source)
+            given = named(source)
             if given in graph.free or stage_of.get(given) == role:
                 waiting.append(given)
             elif graph.nodes[name].get_type_name() == "ShapeOf" and _fixed(source):
@@ -199,7 +143,7 @@ def _fixed(source: Any) -> bool:
     return not any(size.is_dynamic for size in list(source.get_partial_shape())[1:])
 
 
-def _piece(graph: _Net, needs: _Needs, wires: dict[Port, str]) -> Piece:
+def _piece(graph: Net, needs: _Needs, wires: dict[Port, str]) -> Piece:
     """Copies the whole, puts parameters where wires come in, and keeps what the wires going out need."""
     copied = graph.model.clone()
     nodes = {n.get_friendly_name(): n for n in copied.get_ordered_ops()}

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 from openvino import opset13 as ops
+
+from burnish.graphs.constants import integers
 
 
 def decompose_group_norms(model: Any) -> int:
@@ -26,19 +27,15 @@ def _decomposed(node: Any) -> Any:
     x, scale, shift = (node.input_value(k) for k in range(3))
     attributes = node.get_attributes()
     channels = x.get_partial_shape().rank.get_length()
-    grouped = ops.reshape(x, _integers(0, attributes["num_groups"], -1), special_zero=True)
+    grouped = ops.reshape(x, integers(0, attributes["num_groups"], -1), special_zero=True)
     normal = ops.mvn(
         grouped,
-        _integers(2),
+        integers(2),
         normalize_variance=True,
         eps=attributes["epsilon"],
         eps_mode="INSIDE_SQRT",
     )
     whole = ops.reshape(normal, ops.shape_of(x, "i64"), special_zero=False)
-    per_channel = _integers(1, -1, *([1] * (channels - 2)))
+    per_channel = integers(1, -1, *([1] * (channels - 2)))
     scaled = ops.multiply(whole, ops.reshape(scale, per_channel, special_zero=False))
     return ops.add(scaled, ops.reshape(shift, per_channel, special_zero=False))
-
-
-def _integers(*values: int) -> Any:
-    return ops.constant(np.array(values, dtype=np.int64))

@@ -70,7 +70,8 @@ def predicted_error(layers: Sequence[Layer], keep: Collection[str] = ()) -> floa
 def simulated(model: Any, changed: Any, samples: Sequence[Inputs]) -> tuple[Output, tuple[str, ...]]:
     """A function from the names of the layers that are rounded to the output, and all names there are.
 
-    The output is that of `INPUTS` of the samples. `changed` is as for `sensitivity`.
+    The output is that of `INPUTS` of the samples, what the graph gives in a row. `changed` is as for
+    `sensitivity`.
     """
     graph, names = gated(model, changed)
     spread = np.linspace(0, len(samples) - 1, min(INPUTS, len(samples))).round().astype(int)
@@ -82,7 +83,8 @@ def simulated(model: Any, changed: Any, samples: Sequence[Inputs]) -> tuple[Outp
 
     def output(rounded: Collection[str]) -> Array:
         gates = np.array([name in rounded for name in names], dtype=np.float32)
-        return np.array(request.infer({**batch, GATES: gates})[0])
+        found = request.infer({**batch, GATES: gates})
+        return np.concatenate([np.ravel(found[k]) for k in range(len(found))])
 
     return output, names
 

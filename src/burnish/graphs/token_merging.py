@@ -1,9 +1,9 @@
-"""Fewer keys and values in self-attention over a picture: each 2x2 square of tokens is one, their mean.
+"""Fewer keys and values in self-attention over a picture: the tokens of each rectangle are one, their mean.
 
-Every token still asks, and asks a quarter of the others (Smith et al., ToDo, arXiv 2402.13573, which takes
-one token of each square instead). Attention with the most tokens costs the most and has the most alike, so
-the highest resolutions come first. Which tokens are merged is known beforehand, so the graph stays static,
-unlike with ToMe (Bolya and Hoffman, arXiv 2303.17604), which matches tokens by what they hold.
+Every token still asks, and asks a half or a quarter of the others (Smith et al., ToDo, arXiv 2402.13573, which
+takes one token of each square instead). Attention with the most tokens costs the most and has the most
+alike, so only the highest resolution is changed. Which tokens are merged is known beforehand, so the graph
+stays static, unlike with ToMe (Bolya and Hoffman, arXiv 2303.17604), which matches tokens by what they hold.
 """
 
 from __future__ import annotations
@@ -13,7 +13,10 @@ from typing import Any
 import numpy as np
 from openvino import opset13 as ops
 
-SIDE = 2  # of a square of tokens that become one
+from burnish.graphs.constants import integers
+
+# Height and width of the tokens that become one, by the share of all that this merges away.
+RECTANGLES = {0.5: (1, 2), 0.75: (2, 2)}
 # Height and width of `sample` on which grids are told from texts: not a square, and 65, 260, 1040 ... tokens.
 PROBE = (80, 208)
 COARSEST = 64  # rows of `sample` that one row of the coarsest grid spans
@@ -21,32 +24,35 @@ KEYS, VALUES = 1, 2  # inputs of ScaledDotProductAttention, (batch, heads, token
 SWAPPED = (0, 1, 3, 2)
 
 
-def merge_tokens(model: Any, levels: int = 1) -> Any:
-    """A copy of the ov.Model with merged keys and values in self-attention, at `levels` finest resolutions.
+def merge_tokens(model: Any, share: float) -> Any:
+    """A copy of the ov.Model with `share` of keys and values merged in self-attention at the finest resolution.
 
-    0 levels is the model unchanged. A self-attention is a ScaledDotProductAttention without a mask whose keys
-    are as many as its queries and lie on `sample`'s grid divided by a power of two; others, and graphs
-    without any, are left alone. Height and width of `sample` may be open in the graph, as they are in a
-    bundle: the grid is then computed from them as the graph runs. At an odd side the last square is a half
-    one. Raises ValueError for fewer than 0 levels.
+    `share` is one of RECTANGLES, otherwise ValueError is raised; which layers it is about `self_attentions`
+    says, and a graph without any comes back as an equal copy. Height and width of `sample` may be open in the
+    graph, as they are in a bundle: the grid is then computed from them as the graph runs. At an odd side the
+    last rectangle has fewer tokens.
     """
-    if levels < 0:
-        raise ValueError(f"levels is {levels}, not 0 or more")
-    grids = _grids(model)
-    chosen = sorted(set(grids.values()))[:levels]
+    if share not in RECTANGLES:
+        raise ValueError(f"share is {share}, not one of {', '.join(map(str, RECTANGLES))}")
+    grids = self_attentions(model)
     copy = model.clone()
     for node in copy.get_ordered_ops():
         factor = grids.get(node.get_friendly_name())
-        if factor in chosen:
+        if factor is not None and factor == min(grids.values()):
             sides = _sides(copy.input("sample"), factor)
             for k in (KEYS, VALUES):
-                node.input(k).replace_source_output(_merged(node.input_value(k), sides).output(0))
+                fewer = _merged(node.input_value(k), sides, RECTANGLES[share])
+                node.input(k).replace_source_output(fewer.output(0))
     copy.validate_nodes_and_infer_types()
     return copy
 
 
-def _grids(model: Any) -> dict[str, int]:
-    """Every self-attention over a grid, by name, with how many rows of `sample` one of its rows spans."""
+def self_attentions(model: Any) -> dict[str, int]:
+    """Every self-attention over the picture alone, by name, with how many rows of `sample` a row of it spans.
+
+    That is a ScaledDotProductAttention without a mask whose keys are as many as its queries and lie on
+    `sample`'s grid divided by a power of two; where text and picture attend together there is none.
+    """
     probe = model.clone()
     port = next((p for p in probe.inputs if "sample" in p.get_names()), None)
     if port is None or port.get_partial_shape().rank.get_length() != len(SWAPPED):
@@ -85,20 +91,17 @@ def _factor(height: int, width: int, tokens: int) -> int:
 
 def _sides(sample: Any, factor: int) -> Any:
     """Height and width of the grid, rounded up as a UNet's strided convolutions do."""
-    whole = ops.gather(ops.shape_of(sample, "i64"), _integers(2, 3), np.int64(0))
-    return ops.divide(ops.add(whole, _integers(factor - 1)), _integers(factor))
+    whole = ops.gather(ops.shape_of(sample, "i64"), integers(2, 3), np.int64(0))
+    return ops.divide(ops.add(whole, integers(factor - 1)), integers(factor))
 
 
-def _merged(tokens: Any, sides: Any) -> Any:
-    """(batch, heads, tokens, width) with the mean of each square for its tokens."""
+def _merged(tokens: Any, sides: Any, rectangle: tuple[int, int]) -> Any:
+    """(batch, heads, tokens, width) with the mean of each rectangle for its tokens."""
     heads, width = (tokens.get_partial_shape()[k].get_length() for k in (1, 3))
-    last = ops.transpose(tokens, _integers(*SWAPPED))
-    grid = ops.reshape(last, ops.concat([_integers(0, heads * width), sides], 0), special_zero=True)
-    fewer = ops.avg_pool(grid, [SIDE] * 2, [0, 0], [0, 0], [SIDE] * 2, exclude_pad=True, rounding_type="ceil")
+    last = ops.transpose(tokens, integers(*SWAPPED))
+    grid = ops.reshape(last, ops.concat([integers(0, heads * width), sides], 0), special_zero=True)
+    size, none = list(rectangle), [0, 0]
+    fewer = ops.avg_pool(grid, size, none, none, size, exclude_pad=True, rounding_type="ceil")
     return ops.transpose(
-        ops.reshape(fewer, _integers(0, heads, width, -1), special_zero=True), _integers(*SWAPPED)
+        ops.reshape(fewer, integers(0, heads, width, -1), special_zero=True), integers(*SWAPPED)
     )
-
-
-def _integers(*values: int) -> Any:
-    return ops.constant(np.array(values, dtype=np.int64))

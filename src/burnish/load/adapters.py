@@ -24,11 +24,12 @@ from torch import Tensor, nn
 
 from burnish.core.errors import ModelError
 from burnish.core.model import Adapter
-from burnish.load.weights import read_header, read_metadata, scan
+from burnish.load.weights import TABLE_ERRORS, changed, library_errors, read_header_and_metadata, scan, stamp
 
 Lora = tuple[Path | str, float]  # a file, and how strongly it counts
 Weights = dict[str, Tensor]
 MOST_WEIGHT = 100.0
+MOST_ALPHA = 1e6  # what trainers set is of the order of the rank
 METADATA = "lora_adapter_metadata"  # where diffusers keeps peft's settings, as JSON
 MOST_METADATA = 1 << 20  # characters
 # Kinds of adapter that are no sum W + B A, and pieces of a LoRA that are not in it.
@@ -53,21 +54,19 @@ def read_adapter(path: Path | str, weight: float) -> tuple[Adapter, Weights, dic
             "Give the path of a LoRA in safetensors; opening any other kind of weights can run code",
         )
     try:
-        before = file.stat()
-        header = read_header(file, where)
+        before = stamp(file)
+        header, metadata = read_header_and_metadata(file, where)
         sha = scan(file, header, where)
-        weights = {name: tensor.float() for name, tensor in load_file(file).items()}
-        settings = _settings(read_metadata(file, where), where)
-        after = file.stat()
+        with library_errors(file, where):
+            found = load_file(file)
+        # Copied before the file is looked at again: what is loaded stays in the file until it is used.
+        weights = {name: tensor.to(torch.float32, copy=True) for name, tensor in found.items()}
+        after = stamp(file)
     except OSError as error:
         raise ModelError(f"{file} cannot be read: {error.strerror}", "Check its rights") from None
-    if (before.st_mtime_ns, before.st_size, before.st_ino) != (
-        after.st_mtime_ns,
-        after.st_size,
-        after.st_ino,
-    ):
-        raise ModelError(f"{file} changed while it was opened", "Let it be written in peace, then try again")
-    return Adapter(name=where, weight=float(weight), digest=sha), weights, settings
+    if before != after:
+        raise changed(file)
+    return Adapter(name=where, weight=float(weight), digest=sha), weights, _settings(metadata, where)
 
 
 def _settings(metadata: Mapping[str, str], where: str) -> dict[str, Any]:
@@ -91,20 +90,41 @@ def fuse(pipeline: str, parts: Mapping[str, nn.Module], loras: Sequence[Lora]) -
 
 def _fuse_one(pipeline: str, parts: Mapping[str, nn.Module], path: Path | str, weight: float) -> Adapter:
     adapter, weights, settings = read_adapter(path, weight)
-    for name in weights:
-        if other := _OTHER.search(name):
-            raise ModelError(
-                f"{adapter.name}: {name:.120} is not a part of a plain LoRA ({other[0]})", _REMEDY
-            )
-    pairs = _pairs(_renamed(pipeline, parts, _scaled(weights, adapter.name), adapter.name), adapter.name)
-    # diffusers leaves some names out without a word; one matrix may become several, but never none.
-    if len(pairs) < sum(name.endswith(_DOWN) for name in weights):
-        raise ModelError(f"{adapter.name}: some of its layers have no place in this model", _REMEDY)
+    _check_kind(weights, adapter.name)
+    scaled = _scaled(weights, adapter.name)
+    pairs = _pairs(_renamed(pipeline, parts, scaled, adapter.name), adapter.name)
+    if lost := _left_out(pipeline, parts, scaled, adapter.name):
+        raise ModelError(f"{adapter.name}: {lost:.120} has no place in this model", _REMEDY)
     for (part, module), halves in pairs.items():
         target = _target(parts, part, module, adapter.name)
         scale = _scale(settings, part, module, halves["A"].shape[0], adapter.name)
         _add(target, halves, weight * scale, f"{adapter.name}: {part}.{module}")
     return adapter
+
+
+def _check_kind(weights: Weights, where: str) -> None:
+    for name, tensor in weights.items():
+        if other := _OTHER.search(name):
+            raise ModelError(f"{where}: {name:.120} is not a part of a plain LoRA ({other[0]})", _REMEDY)
+        if not name.endswith(".alpha") and (tensor.ndim < 2 or tensor.numel() == 0):
+            raise ModelError(
+                f"{where}: {name:.120} has shape {[*tensor.shape]}, which is no matrix of rank 1 or more",
+                _REMEDY,
+            )
+
+
+def _left_out(pipeline: str, parts: Mapping[str, nn.Module], weights: Weights, where: str) -> str:
+    """The first name that diffusers leaves out without a word, or "".
+
+    One matrix may become several, so that counting does not tell: each is filled with its own number, and
+    the number is looked for after renaming. A matrix of zeros adds nothing, and may be left out.
+    """
+    numbered = {
+        name: torch.tensor(float(k)).expand(tensor.shape) for k, (name, tensor) in enumerate(weights.items())
+    }
+    kept = {float(t.flatten()[0]) for t in _renamed(pipeline, parts, numbered, where).values()}
+    lost = (name for k, (name, tensor) in enumerate(weights.items()) if k not in kept and tensor.any())
+    return next(lost, "")
 
 
 def _scaled(weights: Weights, where: str) -> Weights:
@@ -115,7 +135,7 @@ def _scaled(weights: Weights, where: str) -> Weights:
         down = next((module + end for end in _DOWN if module + end in found), "")
         if not down or alpha.numel() != 1:
             raise ModelError(f"{where}: {name:.120} belongs to nothing, or is not one number", _REMEDY)
-        found[down] = found[down] * (float(alpha) / max(1, found[down].shape[0]))
+        found[down] = found[down] * (float(alpha) / found[down].shape[0])
     return found
 
 
@@ -138,7 +158,7 @@ def _renamed(pipeline: str, parts: Mapping[str, nn.Module], weights: Weights, wh
             for part, held in grouped.items()
             for name, tensor in _as_peft(part, held).items()
         }
-    except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
+    except TABLE_ERRORS as error:
         raise ModelError(f"{where}: its names are not those of a LoRA: {error!s:.200}", _REMEDY) from error
 
 
@@ -189,7 +209,7 @@ def _scale(settings: Mapping[str, Any], part: str, module: str, rank: int, where
         raise ModelError(f"{where}: use_dora is set, which is not a plain LoRA", _REMEDY)
     if alpha is None:
         return 1.0
-    if isinstance(alpha, bool) or not isinstance(alpha, (int, float)) or not math.isfinite(alpha):
+    if isinstance(alpha, bool) or not isinstance(alpha, (int, float)) or not abs(alpha) <= MOST_ALPHA:
         raise ModelError(f"{where}: lora_alpha of {part} is {alpha!r:.40}", "Save the adapter again")
     return float(alpha) / (math.sqrt(rank) if settings.get(f"{part}.use_rslora") else rank)
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import diffusers
 from diffusers.loaders.single_file_utils import (
     convert_ldm_clip_checkpoint,
     convert_ldm_unet_checkpoint,
@@ -28,11 +29,12 @@ from burnish.core.files import (
     digest_text,
     directory_aside,
     make_room,
+    source_digest,
     write_bytes,
     write_text,
 )
 from burnish.load.directory import INDEX, Skeleton, check_skeleton
-from burnish.load.weights import read_header, scan
+from burnish.load.weights import TABLE_ERRORS, Stamp, changed, library_errors, read_header, scan, stamp
 
 Weights = dict[str, Tensor]
 Convert = Callable[[Weights, dict[str, Any]], Weights]
@@ -106,6 +108,7 @@ def model_directory(path: Path | str, config: Path | str | None = None) -> Path:
             "Convert it to safetensors",
         )
     try:
+        before = stamp(file)
         header = read_header(file, where)
         title, pipeline, parts = _kind(header, where)
         skeleton = _skeleton(file, config, title)
@@ -121,15 +124,21 @@ def model_directory(path: Path | str, config: Path | str | None = None) -> Path:
             )
         root = cache_directory() / "checkpoints"
         copied = _copied(skeleton, found.configs)
-        names = "".join(f"{name} {digest(skeleton / name)}\n" for name in (INDEX, *copied))
-        target = root / digest_text(f"{sha}\n{names}")[:32] / file.stem
+        target = root / _key(sha, skeleton, copied) / file.stem
         if not (target / INDEX).is_file():
-            _write(file, found, copied, parts, target)
+            _write(file, before, found, copied, parts, target)
         target.parent.touch()
         make_room(root, MOST_BYTES, (target.parent,))
         return target
     except OSError as error:
         raise ModelError(f"{error.filename or file}: {error.strerror}", "Check rights and room") from None
+
+
+def _key(sha: str, skeleton: Path, copied: Sequence[str]) -> str:
+    """Names what is made: of which checkpoint and skeleton, and by which code."""
+    code = f"diffusers {diffusers.__version__}, {source_digest('load/*.py')}"
+    names = "".join(f"{name} {digest(skeleton / name)}\n" for name in (INDEX, *copied))
+    return digest_text(f"{sha}\n{code}\n{names}")[:32]
 
 
 def _needed(title: str) -> str:
@@ -152,25 +161,35 @@ def _copied(skeleton: Path, parts: Iterable[str]) -> list[str]:
 
 
 def _write(
-    file: Path, skeleton: Skeleton, copied: Sequence[str], parts: Mapping[str, Convert], target: Path
+    file: Path,
+    before: Stamp,
+    skeleton: Skeleton,
+    copied: Sequence[str],
+    parts: Mapping[str, Convert],
+    target: Path,
 ) -> None:
-    checkpoint: Weights = load_file(file)
+    with library_errors(file, file.name):
+        checkpoint: Weights = load_file(file)
     with directory_aside(target) as aside:
         for name in copied:
             write_bytes(aside / name, (skeleton.path / name).read_bytes())
         for name, convert in parts.items():
             weights = _converted(convert, checkpoint, skeleton.configs[name], f"{file.name}: {name}")
             stem = skeleton.layout.parts[name].weights
-            save_file(weights, aside / name / f"{stem}{SUFFIX}", metadata={"format": "pt"})
+            made = aside / name / f"{stem}{SUFFIX}"
+            with library_errors(made, f"{name}/{made.name}"):
+                save_file(weights, made, metadata={"format": "pt"})
         index = json.loads((skeleton.path / INDEX).read_text(encoding="utf-8"))
         kept = {k: v for k, v in index.items() if not isinstance(v, list) or k in skeleton.configs}
         write_text(aside / INDEX, json.dumps(kept, indent=2))
+        if stamp(file) != before:  # at the end, as the weights stay in the file until they are used
+            raise changed(file)
 
 
 def _converted(convert: Convert, checkpoint: Weights, config: dict[str, Any], where: str) -> Weights:
     try:
         found = convert(dict(checkpoint), config)
-    except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
+    except TABLE_ERRORS as error:
         raise ModelError(
             f"{where} cannot be made of its weights: {error!s:.200}", "Take another checkpoint"
         ) from error

@@ -131,8 +131,7 @@ def _tokenizer(checked: CheckedDirectory, name: str) -> Any:
         )
         if checked.layout.family == "pixart":
             _lower_case(found.backend_tokenizer)
-    except Exception as error:
-        # The tokenizers library raises Exception itself, and no subclass, for a file it cannot read.
+    except Exception as error:  # tokenizers raises Exception itself, no subclass, for an unreadable file
         if type(error) is not Exception and not isinstance(error, _REFUSALS):
             raise
         raise ModelError(

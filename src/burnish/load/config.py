@@ -68,6 +68,7 @@ LIMITS: dict[str, tuple[int, int]] = {
     "pos_embed_max_size": (1, 1024),
     "projection_class_embeddings_input_dim": (1, 65536),
     "relative_attention_num_buckets": (1, 4096),
+    "reverse_transformer_layers_per_block": (0, 64),
     "sample_size": (1, 4096),
     "transformer_layers_per_block": (0, 64),
     "vocab_size": (1, 1 << 20),

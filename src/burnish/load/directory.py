@@ -19,14 +19,14 @@ from burnish.load.fit import check_fit
 from burnish.load.layouts import Layout, read_layout
 from burnish.load.shapes import check_shapes
 from burnish.load.sizes import settle
-from burnish.load.weights import Tensor, component_weights, read_header, scan
+from burnish.load.weights import Tensor, changed, component_weights, read_header, scan, stamp
 
 INDEX = "model_index.json"
 MAX_FILES = 1000
 # Git and the Hugging Face downloader keep their books here; nothing in them is ever opened.
 BOOKKEEPING = frozenset({".git", ".cache"})
 ALLOWED = re.compile(r"\.(safetensors|json|txt|md|ya?ml|jinja|png|jpe?g|webp|gif|svg|pdf)")
-# Stands beside tokenizer.json, which must be there and is what is read.
+# Stands beside tokenizer.json, which T5's tokenizers must have and which is what they read.
 UNREAD_NAMES = ("spiece.model",)
 PLAIN_NAMES = ("LICENSE", "LICENCE", "NOTICE", "COPYING", ".git")  # as beginnings of names without a suffix
 WEIGHTS = re.compile(
@@ -90,11 +90,10 @@ def _stamp(root: Path, path: Path) -> Stamp:
             f"{where} is a link that leaves the model directory, or leads to no file",
             "Copy the file in place of the link (from Hugging Face: hf download MODEL --local-dir DIR)",
         )
-    status = real.stat()
-    if not stat.S_ISREG(status.st_mode):
+    if not stat.S_ISREG(real.stat().st_mode):
         raise ModelError(f"{where} is neither a file nor a directory", "Delete it")
     _refuse_kind(where)
-    return where, status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino
+    return where, *stamp(real)
 
 
 def _raise(error: OSError) -> None:
@@ -130,12 +129,16 @@ def _root(path: Path) -> Path:
     return path.resolve()
 
 
-def _vocabulary(folder: Path) -> int:
+def _vocabulary(folder: Path, class_name: str) -> int:
     """One more than the highest token id."""
     name, whole, vocab = folder.name, folder / "tokenizer.json", folder / "vocab.json"
-    if not whole.exists() and not (vocab.exists() and (folder / "merges.txt").exists()):
+    # Without tokenizer.json, transformers takes CLIP's from the other two, and T5's from spiece.model.
+    other = not class_name.startswith("T5") and vocab.exists() and (folder / "merges.txt").exists()
+    if not whole.exists() and not other:
         raise ModelError(
-            f"{name} has neither tokenizer.json nor vocab.json with merges.txt",
+            f"{name} has no tokenizer.json"
+            if class_name.startswith("T5")
+            else f"{name} has neither tokenizer.json nor vocab.json with merges.txt",
             "Save it again, with from_pretrained and save_pretrained of transformers' AutoTokenizer",
         )
     tables: list[Any] = []
@@ -178,7 +181,7 @@ def _config(root: Path, name: str, file: str, classes: tuple[str, str]) -> dict[
     check_limits(config, where)
     settled = settle(library, class_name, config)
     if name.startswith("tokenizer"):
-        settled["vocab_size"] = _vocabulary(root / name)
+        settled["vocab_size"] = _vocabulary(root / name, class_name)
     return settled
 
 
@@ -253,6 +256,4 @@ def check_unchanged(checked: CheckedDirectory) -> None:
     and times of change, of which the last cannot be set by a program without the clock.
     """
     if stamps(checked.path) != checked.stamps:
-        raise ModelError(
-            f"{checked.path} changed while it was opened", "Let it be written in peace, then try again"
-        )
+        raise changed(checked.path)

@@ -221,6 +221,7 @@ def _stable_diffusion_3(layout: Layout, configs: Configs) -> Iterator[Finding]:
     yield from _clip(configs, "", "projection_dim")
     yield from _clip(configs, "_2", "projection_dim")
     yield _one_length(configs)
+    yield from _wholes("transformer", transformer, "joint_attention_dim")
     joint = transformer["joint_attention_dim"]
     yield (
         ("text_encoder_3" in configs) == ("tokenizer_3" in configs),
@@ -267,7 +268,10 @@ def _flux(layout: Layout, configs: Configs) -> Iterator[Finding]:
     )
     axes, head = transformer["axes_dims_rope"], transformer["attention_head_dim"]
     yield (
-        isinstance(axes, (list, tuple)) and len(axes) == 3 and sum(axes) == head,
+        isinstance(axes, (list, tuple))
+        and len(axes) == 3
+        and all(isinstance(a, int) for a in axes)
+        and sum(axes) == head,
         f"transformer: axes_dims_rope {axes!r:.60} does not add up to attention_head_dim {head}",
     )
     guided = transformer["guidance_embeds"]

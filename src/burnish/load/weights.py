@@ -5,12 +5,17 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
+from safetensors import SafetensorError
 
 from burnish.core.errors import ModelError
 from burnish.load.config import parse_object, read_object
@@ -31,6 +36,18 @@ DTYPES: dict[str, tuple[int, int]] = {
     **{f"{kind}{size * 8}": (size, 0) for kind in "IU" for size in (1, 2, 4, 8)},
     "BOOL": (1, 0),
 }
+
+# What diffusers' tables of names raise for names and shapes that they do not expect.
+TABLE_ERRORS = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    LookupError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
+Stamp = tuple[int, int, int, int]  # bytes, times of change in ns, inode
 
 
 @dataclass(frozen=True)
@@ -93,18 +110,19 @@ def _entries(path: Path, where: str) -> tuple[int, dict[str, Any], dict[str, str
     return start, entries, metadata
 
 
-def read_metadata(path: Path, where: str) -> dict[str, str]:
-    """What the header says beside its tensors; raises ModelError as `read_header`."""
-    return _entries(path, where)[2]
-
-
 def read_header(path: Path, where: str) -> dict[str, Tensor]:
-    """Tensors by name, in file order. They fill the file after the header exactly, without gap or overlap.
+    """The tensors of `read_header_and_metadata` alone."""
+    return read_header_and_metadata(path, where)[0]
 
-    Raises ModelError, naming the file by `where`, for a header that is truncated, huge, malformed or untrue.
+
+def read_header_and_metadata(path: Path, where: str) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Tensors by name, in file order, and what the header says beside them.
+
+    The tensors fill the file after the header exactly, without gap or overlap. Raises ModelError, naming the
+    file by `where`, for a header that is truncated, huge, malformed or untrue.
     """
     size = path.stat().st_size
-    start, entries, _ = _entries(path, where)
+    start, entries, metadata = _entries(path, where)
     tensors = {k: _tensor(v, start, f"{where}: {k:.80}") for k, v in entries.items()}
     ordered = dict(sorted(tensors.items(), key=lambda item: (item[1].begin, item[1].end)))
     edges = [Tensor("", (), 0, start), *ordered.values(), Tensor("", (), size, size)]
@@ -112,7 +130,32 @@ def read_header(path: Path, where: str) -> dict[str, Tensor]:
         if before.end != after.begin:
             kind = "overlap" if before.end > after.begin else "a gap"
             raise _damaged(where, f"{kind} at byte {after.begin}: the tensors do not fill the file exactly")
-    return ordered
+    return ordered, metadata
+
+
+def stamp(path: Path) -> Stamp:
+    """What changes with a file; the last time of change no program can set without the clock."""
+    status = path.stat()
+    return status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino
+
+
+def changed(path: Path) -> ModelError:
+    """What to raise where `path` is not what it was when its digest was taken."""
+    return ModelError(f"{path} changed while it was opened", "Let it be written in peace, then try again")
+
+
+@contextmanager
+def library_errors(path: Path, where: str) -> Iterator[None]:
+    """Turns what safetensors raises, which is no OSError, into OSError where the system said no: a full disk.
+
+    Else into ModelError, naming the file by `where`.
+    """
+    try:
+        yield
+    except SafetensorError as error:
+        if system := re.search(r"os error (\d+)", str(error)):
+            raise OSError(int(system[1]), os.strerror(int(system[1])), str(path)) from error
+        raise _damaged(where, f"safetensors refuses it: {error!s:.120}") from error
 
 
 def _finite(chunk: bytes, dtype: str) -> bool:

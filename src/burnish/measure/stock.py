@@ -1,4 +1,4 @@
-"""Stock diffusers, timed: `python stock.py MODEL FAMILY STEPS BATCH`, run by its path from `launch`.
+"""Stock diffusers, timed: `python stock.py MODEL FAMILY STEPS SCALE BATCH`, run by its path from `launch`.
 
 Loads what a diffusers user would and nothing of ours, so that time and memory are theirs alone. MODEL must
 have been checked before. Prints a line of JSON: cold_start_s from its launch to the first
@@ -14,7 +14,7 @@ import time
 from typing import Any
 
 
-def main(path: str, family: str, steps: int, batch: int) -> None:
+def main(path: str, family: str, steps: int, scale: float, batch: int) -> None:
     """Runs the pipeline twice: once cold, once measured."""
     import torch
     from diffusers import DiffusionPipeline
@@ -28,15 +28,15 @@ def main(path: str, family: str, steps: int, batch: int) -> None:
         **(safety if family == "stable-diffusion" else {}),
     )
     pipeline.set_progress_bar_config(disable=True)
-    asked: dict[str, dict[str, Any]] = {
-        "stable-diffusion": {"prompt": ["1"] * batch, "guidance_scale": 7.5},
-        "class-conditional": {"class_labels": [1] * batch, "guidance_scale": 4.0},
+    others: dict[str, dict[str, Any]] = {
+        "class-conditional": {"class_labels": [1] * batch, "guidance_scale": scale},
         "unconditional": {"batch_size": batch},
     }
-    pipeline(num_inference_steps=steps, **asked[family])
+    asked = others.get(family, {"prompt": ["1"] * batch, "guidance_scale": scale})
+    pipeline(num_inference_steps=steps, **asked)
     cold = time.time() - float(os.environ["BURNISH_STARTED"])  # `launch` says it, which is not imported here
     wall, cpu = time.perf_counter(), time.process_time()
-    pipeline(num_inference_steps=steps, **asked[family])
+    pipeline(num_inference_steps=steps, **asked)
     found = {
         "cold_start_s": cold,
         "latency_s": (time.perf_counter() - wall) / batch,
@@ -46,4 +46,4 @@ def main(path: str, family: str, steps: int, batch: int) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4]))
+    main(sys.argv[1], sys.argv[2], int(sys.argv[3]), float(sys.argv[4]), int(sys.argv[5]))

@@ -14,7 +14,7 @@ def coarse(program: Program, places: Sequence[int]) -> Program:
 
     For DDIM that is DDIM on these timesteps, since its step is exact while the output stays the same (Song et
     al., "Denoising diffusion implicit models", ICLR 2021, equation 14). Outputs before the first place, where
-    it is not 0, are the first one's.
+    it is not 0, are the first one's. Every call that is left computes its own deep features.
     """
     n = program.calls
     stands_for = np.maximum(np.searchsorted(places, np.arange(n), side="right") - 1, 0)
@@ -25,6 +25,7 @@ def coarse(program: Program, places: Sequence[int]) -> Program:
         guidance=tuple(program.guidance[k] for k in places),
         estimate=tuple(program.estimate[k] for k in places),
         rows=tuple(rows),
+        image_scale=program.image_scale,
         source=f"{program.source}, {len(places)} calls of it",
     )
 

@@ -38,7 +38,7 @@ def reused(program: Program, moments: Moments, fresh_calls: int) -> Program:
 
     Calls are exchanged one by one, from an even spread on, while what is lost shrinks: the squared error of
     each stale call's features, weighed by what the call moves the picture. Raises ProgramError where
-    `fresh_calls` is not 1 to the program's calls.
+    `fresh_calls` is not 1 to the program's calls, and where they are too few for a guided interval.
     """
     n = program.calls
     if not 1 <= fresh_calls <= n:
@@ -59,6 +59,11 @@ def reused(program: Program, moments: Moments, fresh_calls: int) -> Program:
                 found = loss(program, moments, weights, tried)
                 if found < least * (1 - 1e-9):
                     chosen, least, improved = tried, found, True
+    if not np.isfinite(least):
+        raise ProgramError(
+            f"{fresh_calls} fresh calls leave a guided call without one before it that is guided",
+            "Take more of them, or guide from the first call on",
+        )
     rows = [_row(program, moments, chosen, i)[0] for i in range(n)]
     return program.model_copy(update={"deep": tuple(rows)})
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from burnish.core.errors import ProgramError
-from burnish.core.program import Program, Row
+from burnish.core.program import Program
+from burnish.program.coarse import coarse
 
 
 def fewer_calls(program: Program, calls: int) -> Program:
@@ -22,9 +21,7 @@ def fewer_calls(program: Program, calls: int) -> Program:
     if program.stochastic:
         raise ProgramError("calls cannot be left out of a table that draws fresh noise")
     kept = sorted({int(k) for k in np.linspace(0, program.calls, calls, endpoint=False)})
-    stands_for = np.searchsorted(kept, np.arange(program.calls), side="right") - 1
-    rows = [_folded(program.rows[i], stands_for, k) for k, i in enumerate([*kept, program.calls])]
-    return _of_calls(program, kept, rows, f"{calls} calls")
+    return coarse(program, kept)
 
 
 def stopped(program: Program, early: int) -> Program:
@@ -35,28 +32,14 @@ def stopped(program: Program, early: int) -> Program:
     if not 1 <= early < program.calls:
         raise ProgramError(f"{program.calls} calls cannot stop {early} early")
     left = program.calls - early
-    return _of_calls(program, range(left), program.rows[: left + 1], f"stopped {early} early")
+    shorter = {
+        name: getattr(program, name)[:left]
+        for name in ("timesteps", "input_scale", "guidance", "estimate", "deep")
+    }
+    source = f"{program.source}, stopped {early} early"
+    return program.model_copy(update={**shorter, "rows": program.rows[: left + 1], "source": source})
 
 
 def unguided(program: Program) -> Program:
     """The program with the conditional pass alone in every call."""
     return program.model_copy(update={"guidance": (1.0,) * program.calls})
-
-
-def _folded(row: Row, stands_for: np.ndarray, outputs: int) -> Row:
-    """A row whose outputs are summed by the call that stands for each."""
-    place = stands_for[: len(row.outputs)]
-    summed = np.bincount(place, weights=row.outputs, minlength=outputs) if outputs else np.zeros(0)
-    return Row(start=row.start, outputs=tuple(summed))
-
-
-def _of_calls(program: Program, kept: Sequence[int], rows: Sequence[Row], how: str) -> Program:
-    return Program(
-        timesteps=tuple(program.timesteps[k] for k in kept),
-        input_scale=tuple(program.input_scale[k] for k in kept),
-        guidance=tuple(program.guidance[k] for k in kept),
-        estimate=tuple(program.estimate[k] for k in kept),
-        rows=tuple(rows),
-        image_scale=program.image_scale,
-        source=f"{program.source}, {how}",
-    )

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from html import escape
 
 from burnish.core.costing import BreakEven, Costing, Estimate
 from burnish.core.units import show_seconds
 from burnish.report import plot, style
+from burnish.report.frame import document, items
 from burnish.report.plot import Line, Plot, Point
 from burnish.report.tables import badge, table
 
+TITLE = "What images cost"
 CSS = style.CSS + plot.CSS
 POINTS = 240  # of a cost line
 DOWN, UP = 0.02, 20.0  # times the demand: how far cost lines are drawn
@@ -32,29 +32,15 @@ HEADS = (
 
 def page(found: Costing) -> str:
     """One HTML file that loads nothing; names are escaped, and a policy admits its own style alone."""
-    admitted = base64.b64encode(hashlib.sha256(CSS.encode()).digest()).decode("ascii")
-    policy = f"default-src 'none'; style-src 'sha256-{admitted}'; base-uri 'none'; form-action 'none'"
-    body = "\n".join(
+    sections = "\n".join(
         f"<section>\n<h2>{name}</h2>\n{content}\n</section>" for name, content in _sections(found)
     )
-    return f"""<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="{policy}">
-<title>What images cost</title>
-<style>{CSS}</style>
-</head>
-<body>
-<main id="main">
-<h1>What images cost</h1>
+    body = f"""<main id="main">
+<h1>{TITLE}</h1>
 {_answer(found)}
-{body}
-</main>
-</body>
-</html>
-"""
+{sections}
+</main>"""
+    return document(TITLE, body, CSS)
 
 
 def _answer(found: Costing) -> str:
@@ -114,13 +100,9 @@ def _sections(found: Costing) -> Iterator[tuple[str, str]]:
         yield "Waiting at any load", f"<p>{text}</p>{keys}{waits}"
     for name, lines in (("What would change it", found.would_change), ("Assumptions", found.assumptions)):
         if lines:
-            yield name, _list(lines)
+            yield name, items(lines)
     if found.left_out:
-        yield "Left out", _list([f"{name}: {reason}." for name, reason in found.left_out.items()])
-
-
-def _list(lines: Sequence[str]) -> str:
-    return "<ul>" + "".join(f"<li>{escape(line)}</li>" for line in lines) + "</ul>"
+        yield "Left out", items(f"{name}: {reason}." for name, reason in found.left_out.items())
 
 
 def _table(found: Costing) -> str:
@@ -184,7 +166,7 @@ def wait_plot(found: Costing) -> Plot:
         at_x=found.images_per_month,
         at_y=found.max_wait_s,
         show_x=amount,
-        show_y=lambda s: show_seconds(s) if s < 1 else f"{s:g} s",
+        show_y=lambda s: show_seconds(s) if s < 1 else f"{s:.4g} s" if s < 1e4 else f"{s:.0f} s",
     )
 
 

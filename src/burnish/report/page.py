@@ -1,14 +1,11 @@
 """The report: one HTML file that holds its pictures, its style and a short script, and loads nothing.
 
-Every string from outside goes through `html.escape`, and a content security policy lets the page load
-nothing but what it carries: style and script are admitted by their hashes, so that a hostile prompt stays
-text even where an escape were forgotten.
+Every string from outside goes through `html.escape`, and the policy of `frame` lets the page load nothing
+but what it carries.
 """
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Mapping
 from html import escape
 from pathlib import Path
@@ -18,6 +15,7 @@ from burnish.report import slider, tables, words
 from burnish.report.costs import cost_table
 from burnish.report.data import ReportData
 from burnish.report.forest import forest
+from burnish.report.frame import document
 from burnish.report.slices import slices
 from burnish.report.style import CSS
 
@@ -30,32 +28,19 @@ def write_report(path: Path, data: ReportData) -> None:
 def page(data: ReportData) -> str:
     """The page as text; see `write_report`. What there is nothing to say of is left out."""
     found = {name: content for name, content in _sections(data).items() if content}
-    body = "\n".join(
+    sections = "\n".join(
         f'<section id="{_anchor(name)}">\n<h2>{name}</h2>\n{content}\n</section>'
         for name, content in found.items()
     )
-    script = f"<script>{slider.SCRIPT}</script>\n" if data.rows or data.worst else ""
-    title = escape(data.title)
-    return f"""<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="{_policy(script != "")}">
-<title>{data.verdict.outcome}: {title}</title>
-<style>{CSS}</style>
-</head>
-<body>
-<a class="skip" href="#main">Skip to the verdict</a>
+    body = f"""<a class="skip" href="#main">Skip to the verdict</a>
 <main id="main">
-<h1>{title}</h1>
+<h1>{escape(data.title)}</h1>
 {_verdict(data)}
 {_contents(found)}
-{body}
-</main>
-{script}</body>
-</html>
-"""
+{sections}
+</main>"""
+    script = slider.SCRIPT if data.rows or data.worst else ""
+    return document(f"{data.verdict.outcome}: {data.title}", body, CSS, script)
 
 
 def _sections(data: ReportData) -> dict[str, str]:
@@ -73,17 +58,6 @@ def _sections(data: ReportData) -> dict[str, str]:
         "Method": "\n".join(f"<p>{escape(sentence)}</p>" for sentence in data.method),
         "Provenance": tables.provenance(data.provenance),
     }
-
-
-def _policy(scripted: bool) -> str:
-    script = f"; script-src '{_hash(slider.SCRIPT)}'" if scripted else ""
-    own = f"img-src data:; style-src '{_hash(CSS)}'{script}"
-    return f"default-src 'none'; {own}; base-uri 'none'; form-action 'none'"
-
-
-def _hash(text: str) -> str:
-    """How a policy names an inline text that it admits (CSP level 3, section 2.3.1)."""
-    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode("ascii")
 
 
 def _anchor(name: str) -> str:

@@ -73,12 +73,14 @@ class Scale:
         return self.start + (self.end - self.start) * share
 
     def ticks(self) -> list[float]:
-        """Round numbers within it, fewer where there would be too many."""
+        """Round numbers within it, fewer where there would be too many; its ends where there is none."""
         first, last = math.floor(math.log10(self.low)), math.ceil(math.log10(self.high))
         every = [step * 10.0**k for k in range(first, last + 1) for step in TICKS]
         inside = [tick for tick in every if self.low * 0.999 <= tick <= self.high * 1.001]
         tens = [tick for tick in inside if math.isclose(math.log10(tick), round(math.log10(tick)))]
-        return inside if len(inside) <= MOST_TICKS or not tens else tens[:: -(-len(tens) // MOST_TICKS)]
+        if len(inside) > MOST_TICKS and tens:
+            return tens[:: -(-len(tens) // MOST_TICKS)]
+        return inside or [self.low, self.high]
 
 
 def draw(plot: Plot) -> str:

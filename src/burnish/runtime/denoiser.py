@@ -47,10 +47,10 @@ class Denoiser:
 
     def _pass(self, k: int, i: int, scaled: Array) -> Array:
         wires: Arrays = self._passes[k].at(i) | {"sample": scaled}
-        roles = PIECES if "deep" in self._graphs else WHOLE
-        out = self._cut(self._deep[k], i, wires) if roles == PIECES else self._run(roles, wires)[OUTPUT]
+        cut = "deep" in self._graphs
+        out = self._cut(self._deep[k], i, wires) if cut else self._run(WHOLE, wires)[OUTPUT]
         if out.shape != scaled.shape:
-            title = self._graphs[roles[-1]].title
+            title = self._graphs["up" if cut else "denoiser"].title
             raise BundleError(f"{title} gives {out.shape}, not {scaled.shape}", "Build it again")
         return np.array(out, dtype=np.float32)
 

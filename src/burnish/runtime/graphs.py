@@ -58,13 +58,15 @@ class CompiledGraph:
 
         Raises BundleError where the graph cannot be compiled for them, fails on them or gives something else.
         """
-        ordered = {name: np.ascontiguousarray(wires[name]) for name in self.graph.inputs}
-        request = self.prepare(*(a.shape for a in ordered.values()))
+        taken = [np.ascontiguousarray(wires[name]) for name in self.graph.inputs]
+        request = self.prepare(*(array.shape for array in taken))
         with self._said():
-            found = request.infer(ordered, share_inputs=True, share_outputs=True)
-            given = {name: found[name] for name in self.graph.outputs}
-        if self.graph.role in (*BEFORE, "modulation"):  # the others depend on the picture's size
-            self._require_shapes(given, len(next(iter(ordered.values()))))
+            for name, array in zip(self.graph.inputs, taken, strict=True):
+                request.set_tensor(name, ov.Tensor(array, shared_memory=True))
+            request.infer()
+            given = {name: request.get_tensor(name).data for name in self.graph.outputs}
+        if self.graph.role in BEFORE:  # the others depend on the picture's size
+            self._require_shapes(given, len(taken[0]))
         return given
 
     def __call__(self, wires: Mapping[str, NDArray[Any]]) -> Arrays:

@@ -114,7 +114,7 @@ class Pipeline:
         """
         request.check(self.bundle)
         program, start, known = self._begin(request)
-        bound = self._bound(request, program, start)
+        bound = self._bound(request, program, start, alone=program.passes == program.calls)
 
         def denoise(i: int, x: Array, scaled: Array) -> Array:
             m = bound(i, scaled)
@@ -166,12 +166,13 @@ class Pipeline:
             raise RequestError(f"{self.bundle.model.name} knows no unconditional pass", "Take another model")
         return found[1], found[0]
 
-    def _bound(self, request: Request, program: Program, start: Array) -> Denoiser:
-        self._prepare(request.count, start.shape[1:], program)
+    def _bound(self, request: Request, program: Program, start: Array, *, alone: bool = False) -> Denoiser:
+        """`alone` leaves out what the unconditional pass is told, where no call runs it."""
+        self._prepare(request.count, start.shape[1:])
         size, silent = request.size(self.bundle), request.negative_prompt == ""
         told = [
             self._teller.told(program, keys, size, silent=k > 0 and silent)
-            for k, keys in enumerate(self._keys(request))
+            for k, keys in enumerate(self._keys(request)[: 1 if alone else None])
         ]
         return Denoiser(self._graphs, program, told, self._observe)
 
@@ -187,7 +188,7 @@ class Pipeline:
         labels, null = _spread(request.class_labels, count), self.bundle.null_class
         return [labels] if null is None else [labels, [null] * count]
 
-    def _prepare(self, count: int, latents: Shape, program: Program) -> None:
+    def _prepare(self, count: int, latents: Shape) -> None:
         """Compiles the denoiser before the other graphs: what its compilation lets go, theirs takes up.
 
         Pieces of it beyond the first take what depends on the picture's size: they follow on their own.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from burnish.core.bundle import TEXT, Bundle, Role, suffix
+from burnish.core.bundle import PIECES, TEXT, WHOLE, Bundle, Role, suffix
 from burnish.core.program import Program
 from burnish.runtime.graphs import Arrays, CompiledGraph
 from burnish.runtime.text import PromptTokenizer
@@ -19,19 +19,30 @@ STATES = ("condition", "pooled")  # what text encoders give together
 
 @dataclass(frozen=True, kw_only=True)
 class Told:
-    """Wires of one pass: `steady` (pictures, ...) and `by_call` (calls, pictures, ...)."""
+    """Wires of one pass: `steady` (pictures, ...), `shared` (calls, ...) by all pictures, and `by_key`
+    (calls, ...) for each text or class, of which picture k has number `which[k]`.
+    """
 
     steady: Arrays
-    by_call: Arrays
+    shared: Arrays
+    by_key: Sequence[Arrays]
+    which: Sequence[int]
 
     def at(self, i: int) -> Arrays:
-        """All of them at call i."""
-        return self.steady | {name: value[i] for name, value in self.by_call.items()}
+        """All of them at call i, (pictures, ...)."""
+        found = dict(self.steady)
+        for name, value in self.shared.items():
+            found[name] = np.repeat(value[i : i + 1], len(self.which), axis=0)
+        for name in self.by_key[0]:
+            found[name] = np.concatenate([self.by_key[k][name][i : i + 1] for k in self.which])
+        return found
 
 
 @dataclass(frozen=True, kw_only=True)
 class Teller:
-    """Runs the graphs that come before the denoiser, one text at a time: their shapes never change."""
+    """Runs the graphs that come before the denoiser, one text and one call at a time: their shapes never
+    change, so each is compiled once.
+    """
 
     bundle: Bundle
     graphs: Graphs
@@ -43,39 +54,34 @@ class Teller:
         `silent`: where the model asks for it, text states are zeros in place of those of an empty text.
         """
         timesteps = np.array(program.timesteps, dtype=np.float32)
-        times = self.graphs["time_proj"]({"timestep": timesteps})
-        once = self._modulated(times, {}, program.calls)
-        said = {key: self._said(key, size, times, silent=silent) for key in dict.fromkeys(keys)}
-        by_call = {
-            name: np.stack([(said[key][1] | once)[name] for key in keys], axis=1)
-            for name in next(iter(said.values()))[1] | once
-        }
-        steady = {
-            name: np.concatenate([said[key][0][name] for key in keys])
-            for name in next(iter(said.values()))[0]
-        }
-        return Told(steady=steady, by_call=by_call)
+        times = _each(self.graphs["time_proj"], {"timestep": timesteps}, {})
+        modulation = self.graphs.get("modulation")
+        of_text = modulation is not None and set(modulation.graph.inputs) - times.keys()
+        shared = times | (_each(modulation, times, {}) if modulation and not of_text else {})
+        distinct = list(dict.fromkeys(keys))
+        said = [self._said(key, size, silent=silent) for key in distinct]
+        by_key = [_each(modulation, times, wires) if modulation and of_text else {} for wires in said]
+        which = [distinct.index(key) for key in keys]
+        taken = {wire for role in (*WHOLE, *PIECES) if role in self.graphs for wire in self._inputs(role)}
+        return Told(
+            steady={n: np.concatenate([said[k][n] for k in which]) for n in said[0] if n in taken},
+            shared={name: value for name, value in shared.items() if name in taken},
+            by_key=by_key,
+            which=which,
+        )
 
-    def _said(self, key: Key, size: tuple[int, int], times: Arrays, *, silent: bool) -> tuple[Arrays, Arrays]:
-        """The wires of one text (1, ...), and those that differ by call (calls, ...)."""
+    def _inputs(self, role: Role) -> Sequence[str]:
+        return self.graphs[role].graph.inputs
+
+    def _said(self, key: Key, size: tuple[int, int], *, silent: bool) -> Arrays:
+        """The wires (1, ...) that one text or class decides."""
         wires = self._given(key, size)
         for role in TEXT:
             if role in self.graphs:
                 wires |= self.graphs[role](wires)
             if role == "condition" and silent and self.bundle.model.empty_negative == "zeros":
                 wires |= {name: np.zeros_like(wires[name]) for name in STATES if name in wires}
-        calls = len(next(iter(times.values())))
-        return wires, times | self._modulated(times, wires, calls)
-
-    def _modulated(self, times: Arrays, wires: Arrays, calls: int) -> Arrays:
-        """What `modulation` gives of all calls at once; nothing where it takes more than is there."""
-        graph = self.graphs.get("modulation")
-        if graph is None or (bool(wires) != bool(set(graph.graph.inputs) - times.keys())):
-            return {}
-        repeated = {
-            name: np.repeat(wires[name], calls, axis=0) for name in graph.graph.inputs if name in wires
-        }
-        return graph(times | repeated)
+        return wires
 
     def _given(self, key: Key, size: tuple[int, int]) -> Arrays:
         """What a request says itself, each (1, ...)."""
@@ -95,3 +101,10 @@ class Teller:
         }
         given = self.bundle.given()
         return found | {k: np.array(v, dtype=np.float32) for k, v in sizes.items() if k in given}
+
+
+def _each(graph: CompiledGraph, by_call: Arrays, wires: Arrays) -> Arrays:
+    """What a graph gives of each call's own wires (calls, ...) and of `wires` (1, ...): (calls, ...)."""
+    calls = len(next(iter(by_call.values())))
+    found = [graph(wires | {name: value[i : i + 1] for name, value in by_call.items()}) for i in range(calls)]
+    return {name: np.concatenate([each[name] for each in found]) for name in found[0]}

@@ -77,14 +77,14 @@ def candidates(
     model: OpenedModel, reference: Plan, seconds: Mapping[Precision, GraphSeconds], *, floor: Floor
 ) -> list[Candidate]:
     """Every plan that applies to the model and might meet `floor`, in order of cost."""
-    scale = reference.guidance_scale
+    scale, two = reference.guidance_scale, model.card.guidance == "classifier-free"
     found = []
     solvers = dict.fromkeys((*SOLVERS, reference.scheduler))
     fitted = {"learned": True, "scheduler": "", "timestep_spacing": ""}
     tables: list[dict[str, Any]] = [{**fitted, "num_inference_steps": n} for n in FITTED_STEPS]
     tables += [{"scheduler": name, "num_inference_steps": n} for name, n in product(solvers, STEPS)]
     for table, (part, interval), precision in product(
-        tables, GUIDANCE[floor] if scale > 1 else SAME_PICTURE[-1:], seconds
+        tables, GUIDANCE[floor] if two and scale > 1 else SAME_PICTURE[-1:], seconds
     ):
         if "learned" in table and interval != (0.0, 1.0):
             continue  # of as many passes, fewer calls that are all guided are nearer (decision 16)

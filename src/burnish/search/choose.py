@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
-from burnish.core.errors import BundleError
+from burnish.core.errors import BundleError, ProgramError
 from burnish.core.evidence import Check, Outcome, Verdict
 from burnish.core.files import digest_text
 from burnish.core.plan import Precision
@@ -72,8 +72,13 @@ def chosen(
             continue
         if time.monotonic() > deadline:
             return
-        equals = [fitted(found) for found in group]
-        number += len(equals)
+        equals = []
+        for found in group:
+            if time.monotonic() > deadline:
+                return
+            number += 1
+            with suppress(ProgramError):  # what cannot be fitted to this model is no candidate
+                equals.append(fitted(found))
         best = _best_screened(equals, judged)
         if best is None:
             continue

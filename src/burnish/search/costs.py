@@ -19,6 +19,7 @@ from burnish.runtime import Pipeline
 
 TURNS = 7
 REPEATS = 3  # of each graph in a turn
+CALLS: tuple[Role, ...] = ("time_proj", "modulation")  # of those before the denoiser, run once a call
 GIVEN_SHAPES: dict[str, tuple[int, ...]] = {
     "condition": (),  # a class, where no text gives states of that name
     "time_ids": (6,),
@@ -43,6 +44,7 @@ class GraphSeconds:
         """Seconds one picture takes under `program`; a guided picture reads two texts."""
         texts = 2 if program.passes > program.calls else 1
         often: dict[Role, int] = dict.fromkeys(BEFORE, texts)
+        often |= dict.fromkeys(CALLS, texts * program.calls)
         often |= dict.fromkeys((*WHOLE, *PIECES), program.passes)
         often |= {"deep": program.fresh_passes, "decoder": 1, "image_encoder": 0}
         return sum(often[role] * seconds for role, seconds in self.of.items())
@@ -79,10 +81,9 @@ def _inputs(pipeline: Pipeline) -> Inputs:
     shapes |= {wire: shape for graph in bundle.graphs for wire, shape in graph.outputs.items()}
     found: Inputs = {}
     for graph in bundle.graphs:
-        count = pipeline.program.calls if graph.role in ("time_proj", "modulation") else 1
         own = shapes | ({"sample": card.image_shape} if graph.role == "image_encoder" else {})
         found[graph.role] = {
-            name: np.zeros((count, *own[name]), dtype=np.int64 if _whole(name, own[name]) else np.float32)
+            name: np.zeros((1, *own[name]), dtype=np.int64 if _whole(name, own[name]) else np.float32)
             for name in graph.inputs
         }
     return found

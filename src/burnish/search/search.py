@@ -112,11 +112,9 @@ def optimize(
     if confirmed is None:
         shutil.rmtree(notes, ignore_errors=True)
         raise _nothing(trials, floor)
-    directory.mkdir(parents=True, exist_ok=True)
-    for part in confirmed.pipeline.directory.iterdir():
-        shutil.move(part, directory)
+    _move(confirmed.pipeline.directory, directory)
     return Optimized(
-        reference=scratch / "reference",
+        reference=reference.directory,
         suite=suite,
         winner=confirmed.trial.candidate,
         verdict=confirmed.trial.verdict,
@@ -125,6 +123,12 @@ def optimize(
         notes=notes,
         control=_control(store, plan, confirmed.trial.candidate, reference, confirmed.ground),
     )
+
+
+def _move(source: Path, directory: Path) -> None:
+    directory.mkdir(parents=True, exist_ok=True)
+    for part in source.iterdir():
+        shutil.move(part, directory)
 
 
 def _notes(store: GraphStore, suite: Suite, judge: Judge, floor: Floor, reference: Pipeline) -> Path:
