@@ -15,13 +15,15 @@ from diffusers.models.autoencoders.vae import DiagonalGaussianDistribution
 from diffusers.pipelines.stable_diffusion import pipeline_stable_diffusion_img2img as stock_module
 from PIL import Image
 
+from burnish.build import build
 from burnish.core.bundle import MANIFEST, Bundle
-from burnish.core.errors import BundleError
+from burnish.core.errors import BundleError, PlanError
 from burnish.core.files import digest
 from burnish.core.noise import noise
+from burnish.core.plan import Plan
 from burnish.load import open_model, reference_pipeline
 from burnish.runtime import Pipeline, Request
-from tests.conftest import DDPM, DIT, FAMILIES, SD, STEPS, Bundles, asked, psnr
+from tests.conftest import DDPM, DIT, FAMILIES, SD, STEPS, Bundles, Stores, asked, psnr
 
 SEEDS = (5, 1, 2**62, 8)
 PROMPTS = ("a red apple", "a blue hat", "", "x")
@@ -259,3 +261,21 @@ def test_the_models_own_scheduler_is_the_one_under_test(unclipped_models: dict[s
     scheduler = open_model(unclipped_models[SD]).scheduler
     assert isinstance(scheduler, DDIMScheduler)
     assert scheduler.config.clip_sample is False
+
+
+@pytest.mark.parametrize("cut", [0, 1])
+def test_passes_side_by_side_draw_the_same_picture(cut: int, store: Stores, tmp_path: Path) -> None:
+    """Two streams change when passes run, and neither what they give nor what they keep."""
+    plan = Plan(num_inference_steps=4, guidance_scale=3.0, cut=cut, fresh_calls=2 * cut)
+    build(store(SD), plan, tmp_path / "one")
+    build(store(SD), plan.model_copy(update={"streams": 2}), tmp_path / "two")
+    request = Request(seeds=(1, 2), prompts=("red apple", "blue hat"))
+    one, two = (Pipeline(tmp_path / name).generate(request) for name in ("one", "two"))
+    assert np.array_equal(one, two)
+
+
+def test_streams_are_refused_where_passes_are_not_in_pairs(store: Stores, tmp_path: Path) -> None:
+    """A call without guidance, and a model without it, would leave threads idle."""
+    for name, interval in ((SD, (0.0, 0.5)), (DDPM, (0.0, 1.0))):
+        with pytest.raises(PlanError, match="streams does not apply"):
+            build(store(name), Plan(streams=2, guidance_interval=interval), tmp_path / "bundle")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from burnish.build.technique import Technique
 from burnish.core.model import Device, ModelCard
-from burnish.core.plan import Plan
+from burnish.core.plan import EVERYWHERE, Plan
 from burnish.core.program import Program
 from burnish.program import guided
 
@@ -16,7 +16,7 @@ def apply(program: Program, plan: Plan, card: ModelCard) -> Program:
 
 
 def _refusal(plan: Plan, card: ModelCard, device: Device | None) -> str:
-    if card.guidance != "classifier-free" and plan.guidance_interval != (0.0, 1.0):
+    if card.guidance != "classifier-free" and plan.guidance_interval != EVERYWHERE:
         return "this model has no second pass to leave out"
     low, high = plan.guidance_interval
     return "" if 0.0 <= low <= high <= 1.0 else f"guidance_interval {low:g}-{high:g} is not inside 0-1"

@@ -22,7 +22,7 @@ from burnish.core.errors import BundleError, ProgramError, PromptCutWarning
 from burnish.core.files import digest_text, write_bytes
 from burnish.core.model import Device, ModelCard
 from burnish.core.noise import noise
-from burnish.core.plan import Plan
+from burnish.core.plan import EVERYWHERE, Plan
 from burnish.core.program import Program, Row
 from burnish.program.fit import Fitted
 from burnish.program.fit import fit as fit_table
@@ -89,7 +89,8 @@ def fit(
     fits of other numbers of calls use it again. Raises ProgramError where nothing can be fitted, OSError.
     """
     card = pipeline.bundle.model
-    teacher = guidance.apply(teacher_table(scheduler, card), plan.model_copy(update=_EVERYWHERE), card)
+    all_guided = plan.model_copy(update={"guidance_interval": EVERYWHERE})
+    teacher = guidance.apply(teacher_table(scheduler, card), all_guided, card)
     rivals = _rivals(scheduler, plan, card)
     asked = requests(card, conditions, count)
     denoise = bound(pipeline, asked, [t for p in (teacher, *rivals) for t in p.timesteps])
@@ -97,9 +98,6 @@ def fit(
     trajectories = kept.trajectories(asked, card.latent_shape, report)
     weights = unfitted(plan, card).guidance
     return fit_table(trajectories, denoise, weights, seeds=rivals, report=report)
-
-
-_EVERYWHERE = {"guidance_interval": (0.0, 1.0)}
 
 
 def teacher_table(scheduler: Any, card: ModelCard) -> Program:

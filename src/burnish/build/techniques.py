@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from burnish.build import caching, guidance, learned, precision, solver, token_merging, weights
+from burnish.build import caching, guidance, learned, precision, solver, streams, token_merging, weights
 from burnish.core.errors import PlanError
 from burnish.core.model import Device, ModelCard
 from burnish.core.plan import Plan
@@ -15,6 +15,7 @@ TECHNIQUES = (
     token_merging.TECHNIQUE,
     precision.TECHNIQUE,
     weights.TECHNIQUE,
+    streams.TECHNIQUE,
 )
 
 

@@ -31,48 +31,53 @@ class Denoiser:
     def __call__(self, i: int, scaled: Array, weight: float | None = None) -> Array:
         """U + w (c - u) of call i on input_scale[i] * x_i (n, c, h, w); w is the program's unless given.
 
-        w = 1 is the conditional pass alone. Passes run one after the other: a graph of twice the batch would
-        be compiled beside this one (decision 7).
+        w = 1 is the conditional pass alone. Passes run side by side where the graphs have a stream for each,
+        else one after the other: a graph of twice the batch would be compiled beside this one (decision 7).
         """
         w = self._program.guidance[i] if weight is None else weight
-        c = self._pass(0, i, scaled)
-        if w == 1.0 or len(self._passes) == 1:
-            return c
-        u = self._pass(1, i, scaled)
-        return u + np.float32(w) * (c - u)
+        guided = w != 1.0 and len(self._passes) > 1
+        c, *u = self._outputs(i, scaled, range(2 if guided else 1))
+        return u[0] + np.float32(w) * (c - u[0]) if u else c
 
     def passes(self, i: int, scaled: Array) -> tuple[Array, ...]:
         """What each pass gives, before guidance: conditional and, where there is one, unconditional."""
-        return tuple(self._pass(k, i, scaled) for k in range(len(self._passes)))
+        return tuple(self._outputs(i, scaled, range(len(self._passes))))
 
-    def _pass(self, k: int, i: int, scaled: Array) -> Array:
-        wires: Arrays = self._passes[k].at(i) | {"sample": scaled}
+    def _outputs(self, i: int, scaled: Array, which: range) -> list[Array]:
+        runs: list[Arrays] = [self._passes[k].at(i) | {"sample": scaled} for k in which]
         cut = "deep" in self._graphs
-        out = self._cut(self._deep[k], i, wires) if cut else self._run(WHOLE, wires)[OUTPUT]
-        if out.shape != scaled.shape:
-            title = self._graphs["up" if cut else "denoiser"].title
-            raise BundleError(f"{title} gives {out.shape}, not {scaled.shape}", "Build it again")
-        return np.array(out, dtype=np.float32)
+        if cut:
+            self._cut(i, runs)
+        else:
+            self._run(WHOLE, runs)
+        for wires in runs:
+            if wires[OUTPUT].shape != scaled.shape:
+                what = f"{self._graphs['up' if cut else 'denoiser'].title} gives {wires[OUTPUT].shape}"
+                raise BundleError(f"{what}, not {scaled.shape}", "Build it again")
+        return [np.array(wires[OUTPUT], dtype=np.float32) for wires in runs]
 
-    def _cut(self, kept: dict[int, Array], i: int, wires: Arrays) -> Array:
+    def _cut(self, i: int, runs: Sequence[Arrays]) -> None:
         down, deep, up = PIECES
-        self._run((down,), wires)
+        self._run((down,), runs)
         (name,) = self._graphs[deep].graph.outputs
         if self._program.fresh(i):
-            self._run((deep,), wires)
+            self._run((deep,), runs)
             if self._program.deep:
-                kept[i] = np.array(wires[name])
+                for kept, wires in zip(self._deep, runs, strict=False):
+                    kept[i] = np.array(wires[name])
         else:
-            wires[name] = _combined(self._program.deep[i], kept, next(iter(self._deep[0].values())))
-        return self._run((up,), wires)[OUTPUT]
+            for kept, wires in zip(self._deep, runs, strict=False):
+                wires[name] = _combined(self._program.deep[i], kept, next(iter(self._deep[0].values())))
+        self._run((up,), runs)
 
-    def _run(self, roles: Sequence[Role], wires: Arrays) -> Arrays:
+    def _run(self, roles: Sequence[Role], runs: Sequence[Arrays]) -> None:
         for role in roles:
             graph = self._graphs[role]
             if self._observe is not None:
-                self._observe(role, {name: wires[name] for name in graph.graph.inputs})
-            wires |= graph.lent(wires)
-        return wires
+                for wires in runs:
+                    self._observe(role, {name: wires[name] for name in graph.graph.inputs})
+            for wires, given in zip(runs, graph.together(runs), strict=True):
+                wires |= given
 
 
 def _combined(row: Sequence[float], kept: dict[int, Array], like: Array) -> Array:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -21,28 +21,60 @@ from burnish.runtime.compiled import Compiled, compiled
 INFERENCE_PRECISION: dict[Precision, str] = {"fp32": "f32", "bf16": "bf16", "int8": "bf16"}
 
 Arrays = dict[str, NDArray[Any]]
+Wires = Mapping[str, NDArray[Any]]
 Shape = tuple[int, ...]
+
+
+class _Bound:
+    """One inference request with the arrays it was given: those that stay the same are handed over once."""
+
+    def __init__(self, request: Any) -> None:
+        self._request = request
+        self._given: dict[str, NDArray[Any]] = {}
+
+    def start(self, names: Sequence[str], wires: Mapping[str, NDArray[Any]]) -> None:
+        for name in names:
+            if self._given.get(name) is not wires[name]:
+                self._given[name] = np.ascontiguousarray(wires[name])
+                self._request.set_tensor(name, ov.Tensor(self._given[name], shared_memory=True))
+        self._request.start_async()
+
+    def wait(self) -> None:
+        self._request.wait()
+
+    def outputs(self, names: Iterable[str]) -> Arrays:
+        return {name: self._request.get_tensor(name).data for name in names}
 
 
 class CompiledGraph:
     """One graph of a bundle. Shapes are static: each new set of input shapes is compiled and kept."""
 
     def __init__(
-        self, core: ov.Core, path: Path, graph: Graph, *, identity: str = "", threads: int = 0
+        self,
+        core: ov.Core,
+        path: Path,
+        graph: Graph,
+        *,
+        identity: str = "",
+        threads: int = 0,
+        streams: int = 1,
     ) -> None:
-        """`identity` is the `identity_of` the file at `path`; without it nothing is kept for next time."""
+        """`identity` is the `identity_of` the file at `path`; without it nothing is kept for next time.
+
+        With `streams` above 1 as many runs go side by side, each on its share of the threads.
+        """
         self.graph = graph
         self.title = f"{graph.role} of {path.parent}"
         self._core, self._path, self._identity = core, path, identity
-        self._compiled: dict[tuple[Shape, ...], tuple[Any, Compiled]] = {}
+        self._compiled: dict[tuple[Shape, ...], tuple[Compiled, list[_Bound]]] = {}
         self._options: dict[str, Any] = {
-            "PERFORMANCE_HINT": "LATENCY",
+            **({"NUM_STREAMS": streams} if streams > 1 else {"PERFORMANCE_HINT": "LATENCY"}),
             "INFERENCE_PRECISION_HINT": INFERENCE_PRECISION[graph.precision],
             **({"INFERENCE_NUM_THREADS": threads} if threads else {}),
         }
 
-    def prepare(self, *shapes: Shape) -> Any:
-        """The compiled graph for these input shapes, in order; compiled now where it is not there yet.
+    def prepare(self, *shapes: Shape, runs: int = 1) -> Sequence[_Bound]:
+        """Requests for `runs` runs of these input shapes, in order; compiled now where it is not there yet.
 
         Raises BundleError where it cannot be.
         """
@@ -50,26 +82,36 @@ class CompiledGraph:
             named = dict(zip(self.graph.inputs, shapes, strict=True))
             with self._said():
                 found = compiled(self._core, self._path, named, self._options, self._identity)
-                self._compiled[shapes] = found.model.create_infer_request(), found
-        return self._compiled[shapes][0]
+                self._compiled[shapes] = found, []
+        found, bound = self._compiled[shapes]
+        bound += [_Bound(found.model.create_infer_request()) for _ in range(len(bound), runs)]
+        return bound[:runs]
 
-    def lent(self, wires: Mapping[str, NDArray[Any]]) -> Arrays:
-        """What the graph gives, by name, of the wires that it takes; the next run writes over it.
+    def together(self, runs: Sequence[Wires]) -> list[Arrays]:
+        """What the graph gives, by name, of the wires of each run, all of the same shapes.
 
-        Raises BundleError where the graph cannot be compiled for them, fails on them or gives something else.
+        Run k of the next call writes over what run k gave. Raises BundleError where the graph cannot be
+        compiled for them, fails on them or gives something else.
         """
-        taken = [np.ascontiguousarray(wires[name]) for name in self.graph.inputs]
-        request = self.prepare(*(array.shape for array in taken))
+        names, count = self.graph.inputs, len(runs[0][self.graph.inputs[0]])
+        bound = self.prepare(*(runs[0][name].shape for name in names), runs=len(runs))
         with self._said():
-            for name, array in zip(self.graph.inputs, taken, strict=True):
-                request.set_tensor(name, ov.Tensor(array, shared_memory=True))
-            request.infer()
-            given = {name: request.get_tensor(name).data for name in self.graph.outputs}
+            try:
+                for request, wires in zip(bound, runs, strict=True):
+                    request.start(names, wires)
+            finally:
+                for request in bound:
+                    request.wait()
+            given = [request.outputs(self.graph.outputs) for request in bound]
         if self.graph.role in BEFORE:  # the others depend on the picture's size
-            self._require_shapes(given, len(taken[0]))
+            self._require_shapes(given[0], count)
         return given
 
-    def __call__(self, wires: Mapping[str, NDArray[Any]]) -> Arrays:
+    def lent(self, wires: Wires) -> Arrays:
+        """What the graph gives, by name, of the wires that it takes; the next run writes over it."""
+        return self.together([wires])[0]
+
+    def __call__(self, wires: Wires) -> Arrays:
         """As `lent`, in arrays of the caller's own."""
         return {name: np.array(value, dtype=np.float32) for name, value in self.lent(wires).items()}
 

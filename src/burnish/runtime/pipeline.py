@@ -15,7 +15,7 @@ import openvino as ov
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from burnish.core.bundle import Bundle, Role, text_lengths
+from burnish.core.bundle import PIECES, WHOLE, Bundle, Role, text_lengths
 from burnish.core.errors import BundleError, NotFiniteError, RequestError
 from burnish.core.files import digest, read_text
 from burnish.core.noise import noise
@@ -50,13 +50,18 @@ class Pipeline:
         *,
         verify: bool = True,
         threads: int = 0,
+        streams: int = 0,
         observe: Observe | None = None,
     ) -> None:
-        """Opens and checks a bundle; `observe` sees role and inputs of every graph of a denoiser call."""
+        """Opens and checks a bundle; `observe` sees role and inputs of every graph of a denoiser call.
+
+        `streams` passes of the denoiser run side by side, where the plan's own number is not wanted.
+        """
         self.directory = Path(directory)
         self.threads = threads
         self.bundle: Bundle = open_manifest(self.directory, verify=verify)
         self.program = Program.read(self.directory / self.bundle.program)
+        self.streams = streams or self.bundle.plan.streams
         self._observe = observe
         core = ov.Core()
         self._graphs = {
@@ -66,6 +71,7 @@ class Pipeline:
                 g,
                 identity=" ".join(self.bundle.files[name] for name in files_of(g)),
                 threads=threads,
+                streams=self.streams if g.role in (*WHOLE, *PIECES) else 1,
             )
             for g in self.bundle.graphs
         }

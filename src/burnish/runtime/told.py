@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from burnish.core.bundle import PIECES, TEXT, WHOLE, Bundle, Role, suffix
 from burnish.core.program import Program
@@ -32,10 +34,15 @@ class Told:
         """All of them at call i, (pictures, ...)."""
         found = dict(self.steady)
         for name, value in self.shared.items():
-            found[name] = np.repeat(value[i : i + 1], len(self.which), axis=0)
+            found[name] = _same(value[i : i + 1], len(self.which))
         for name in self.by_key[0]:
-            found[name] = np.concatenate([self.by_key[k][name][i : i + 1] for k in self.which])
+            each = [self.by_key[k][name][i : i + 1] for k in self.which]
+            found[name] = each[0] if len(each) == 1 else np.concatenate(each)
         return found
+
+
+def _same(value: NDArray[Any], count: int) -> NDArray[Any]:
+    return value if count == 1 else np.repeat(value, count, axis=0)
 
 
 @dataclass(frozen=True, kw_only=True)
