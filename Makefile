@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 TORCH := 2.13.0
 DEMO := out/icons
 
-.PHONY: demo test test-slow setup lint bench lock clean
+.PHONY: demo test test-slow setup lint bench bench-peers lock clean
 
 setup: $(VENV)/ready
 
@@ -41,6 +41,11 @@ bench: setup
 	$(BIN)/python -m benchmarks.parity
 	$(BIN)/python -m benchmarks.unet_call
 	$(BIN)/python -m benchmarks.simulation
+
+# Peers, each in an environment of its own, in one run; PEERS gives options (docs/peers.md).
+bench-peers: setup
+	test -f $(DEMO)/bundle.json || $(BIN)/burnish optimize icons -o $(DEMO)
+	$(BIN)/python -m benchmarks.peers $(PEERS)
 
 # The newest versions that the extras admit, without torch's own accelerator packages.
 lock:

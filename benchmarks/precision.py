@@ -29,9 +29,10 @@ from burnish.core.bundle import MANIFEST, Bundle
 from burnish.core.files import digest
 from burnish.graphs import quantize, save
 from burnish.graphs.compress import Weights, compress
-from burnish.graphs.sensitivity import most_sensitive, relative_error, sensitivity
+from burnish.graphs.sensitivity import most_sensitive, sensitivity
 from burnish.graphs.shortcuts import split_shortcuts
 from burnish.graphs.token_merging import merge_tokens
+from burnish.program.trajectories import relative
 from burnish.runtime import Pipeline
 from burnish.runtime.graphs import INFERENCE_PRECISION
 from burnish.search import conditions_of
@@ -41,6 +42,7 @@ TESTED = 32  # recorded inputs that errors are measured on
 ROUNDS = 40
 SHARES = (0.05, 0.1, 0.2)
 EIGHT_BITS = 0.1  # of the layers in 4
+MERGED = 0.75  # of the tokens
 WEIGHTS: tuple[Weights, ...] = ("int8", "int4")
 BEST = "int4 weights, samples, 10% int8"
 Inputs = dict[str, Any]
@@ -67,7 +69,7 @@ def variants(model: Any, samples: list[Inputs]) -> dict[str, Variant]:
         "int4 weights, nearest": (compress(model, "int4"), "bf16"),
         "int4 weights, samples": (seeing, "bf16"),
         BEST: (compress(model, "int4", samples=samples, keep=keep), "bf16"),
-        "merged tokens": (merge_tokens(model, 1), "fp32"),
+        "merged tokens": (merge_tokens(model, MERGED), "fp32"),
     }
 
 
@@ -155,7 +157,7 @@ def icons(folder: Path) -> list[dict[str, object]]:
     return [
         {
             "": name,
-            "error": relative_error(outputs(requests[name], tested), exact),
+            "error": relative(outputs(requests[name], tested), exact),
             "endpoint_error": float(np.linalg.norm(pictures[name] - pictures["fp32"])) / contrast,
             "pass_s": times[name],
             "denoiser_mib": size_mib(path, ROLE),
@@ -184,7 +186,7 @@ def attention() -> list[dict[str, object]]:
     with torch.no_grad():
         model = ov.convert_model(OverLatents().eval(), example_input=(example,), input=[list(example.shape)])
     model.inputs[0].get_tensor().set_names({"sample"})
-    graphs = {"": model, ", merged": merge_tokens(model, 1)}
+    graphs = {"": model, ", merged": merge_tokens(model, MERGED)}
     requests = {
         f"{precision}{name}": ov.Core()
         .compile_model(graph, "CPU", {"INFERENCE_PRECISION_HINT": INFERENCE_PRECISION[precision]})

@@ -1,17 +1,20 @@
-"""One call of Stable Diffusion 1.5's UNet at 512 pixels: PyTorch fp32 and bf16, our fp32, bf16 and int8.
+"""One denoiser pass in PyTorch and in ours, and what share of the machine's matrix-product rate it reaches.
 
-    python -m benchmarks.unet_call
+    python -m benchmarks.unet_call [--model sd15]        Stable Diffusion 1.5 at 512 pixels, or icons
 
-Published config, random weights: this shows speed, not quality. int8 is calibrated on two random inputs for
-the same reason. Each row is a process of its own, so that peak memory is its own.
+sd15 has the published configs and random weights: this shows speed, not quality. int8 is calibrated on two
+random inputs for the same reason. Each row is a process of its own, so that peak memory is its own. Operations
+are two a multiplication of convolutions and matrix products; the rate is that of large products on this
+machine, in the same precision. `products` is the share of the time that those layers take; the rest is
+everything that moves and does not multiply: normalization, softmax, activations, reordering.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
 import sys
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +24,9 @@ from benchmarks.ratios import publish
 from burnish.measure.cost import measure_cost, measure_in_process
 
 ROWS = ("torch-fp32", "torch-bf16", "burnish-fp32", "burnish-bf16", "burnish-int8")
-REPEATS = 3
+REPEATS = 5
+FOLDER = Path("runs/models")  # what is written once
+MULTIPLY = ("Convolution", "FullyConnected", "MatMul", "ScaledAttn", "MHA")  # as the plugin calls its layers
 
 
 def unet() -> Any:
@@ -43,97 +48,143 @@ def unet() -> Any:
     ).eval()
 
 
-def inputs() -> dict[str, np.ndarray]:
-    """One conditional pass."""
-    rng = np.random.default_rng(0)
-    return {
-        "sample": rng.standard_normal((1, 4, 64, 64), dtype=np.float32),
-        "time_proj": rng.uniform(-1, 1, (1, 320)).astype(np.float32),
-        "condition": rng.standard_normal((1, 77, 768), dtype=np.float32),
-    }
+def directory_of(name: str) -> Path:
+    """The model's directory, written now where it is the large one and not there yet."""
+    from burnish.load import resolve
+
+    if name == "icons":
+        return Path(resolve(name))
+    from benchmarks.peers.models import write_sd15
+
+    write_sd15(FOLDER / name)
+    return FOLDER / name
 
 
-def capture(directory: Path) -> None:
-    """Lowers the UNet once, fp32 and int8."""
+def graphs_of(name: str, precision: str) -> tuple[Path, dict[str, tuple[int, ...]]]:
+    """The file of the denoiser proper in a precision, and the shapes of what one pass gives it."""
+    from burnish.build import GraphStore
+    from burnish.core.plan import Plan
+    from burnish.load import open_model
+
+    store = GraphStore(open_model(directory_of(name)), FOLDER / "graphs")
+    found = store.denoiser(0, "bf16" if precision == "int8" else precision)
+    known = {wire: shape for graph, _ in found for wire, shape in graph.outputs.items()}
+    known |= {"sample": store.model.card.latent_shape}
+    graph, path = found[-1]
+    shapes = {wire: (1, *known[wire]) for wire in graph.inputs}
+    if precision == "int8":
+        few = {"denoiser": [wires(shapes, k) for k in (0, 1)]}
+        path = store.rounded(Plan(precision="int8"), lambda: few, "random")[-1][1]
+    return path, shapes
+
+
+def wires(shapes: dict[str, tuple[int, ...]], seed: int) -> dict[str, np.ndarray]:
+    """Random wires of one pass."""
+    rng = np.random.default_rng(seed)
+    return {wire: rng.standard_normal(shape, dtype=np.float32) for wire, shape in shapes.items()}
+
+
+def operations(model: Any) -> float:
+    """Two for each multiplication of a static graph's convolutions and matrix products."""
+    total = 0
+    for node in model.get_ops():
+        kind, shapes = node.get_type_name(), [list(port.get_shape()) for port in node.inputs()]
+        if kind in ("Convolution", "GroupConvolution"):
+            total += math.prod(node.output(0).get_shape()) * math.prod(shapes[1]) // shapes[1][0]
+        elif kind == "MatMul":
+            inner = shapes[0][-2 if node.get_attributes()["transpose_a"] else -1]
+            total += math.prod(node.output(0).get_shape()) * inner
+        elif kind == "ScaledDotProductAttention":
+            total += (
+                math.prod(shapes[0]) * shapes[1][-2] + math.prod(node.output(0).get_shape()) * shapes[1][-2]
+            )
+    return 2.0 * total
+
+
+def run_torch(name: str, precision: str) -> dict[str, float]:
+    """PyTorch eager, as diffusers calls it; called in a child."""
     import torch
 
-    from burnish.graphs import Capture, lower, quantize, save
-    from burnish.graphs.capture import ConditionalDenoiser
+    from burnish.load import open_model
 
-    given = {k: torch.from_numpy(v) for k, v in inputs().items()}
-    module = ConditionalDenoiser(unet())
-    model = lower(Capture(role="denoiser", module=module, examples=given, dynamic=dict.fromkeys(given, (0,))))
-    save(model, directory / "fp32.xml", half=False)
-    del module
-    save(quantize(model, [inputs()]), directory / "int8.xml", half=True)
-
-
-def run_torch(bf16: bool) -> dict[str, float]:
-    """PyTorch eager, as diffusers calls it."""
-    import torch
-
-    model, given = unet(), {k: torch.from_numpy(v) for k, v in inputs().items()}
-    if bf16:
-        model, given = model.bfloat16(), {k: v.bfloat16() for k, v in given.items()}
+    model = open_model(directory_of(name))
+    net, dtype = model.denoiser.float(), torch.bfloat16 if precision == "bf16" else torch.float32
+    net = net.to(dtype)
+    width, length = net.config.cross_attention_dim, model.card.max_tokens
+    sample = torch.randn(1, *model.card.latent_shape, dtype=dtype)
+    states, pooled = torch.randn(1, length, width, dtype=dtype), torch.randn(1, width, dtype=dtype)
 
     def once() -> None:
         with torch.inference_mode():
-            model(given["sample"], 500, given["condition"])
+            labels = pooled if net.config.class_embed_type else None
+            net(sample, 500, states, class_labels=labels)
 
-    return measure_cost(once, REPEATS)._asdict()
+    return dict(measure_cost(once, REPEATS)._asdict())
 
 
-def run_ours(directory: Path, precision: str) -> dict[str, float]:
-    """The same call through the runtime's compiled graph."""
+def run_ours(name: str, precision: str) -> dict[str, float]:
+    """The same pass through the runtime's options; called in a child."""
     import openvino as ov
 
-    from burnish.core.bundle import Graph, Parity
-    from burnish.runtime.graphs import CompiledGraph
+    from burnish.load import probe_device
+    from burnish.runtime.graphs import INFERENCE_PRECISION
 
-    given = inputs()
-    name = "int8" if precision == "int8" else "fp32"
-    graph = Graph(
-        role="denoiser",
-        file=f"{name}.xml",
-        inputs=tuple(given),
-        output_shape=(4, 64, 64),
-        precision=precision,
-        parity=Parity(relative_error=0, max_abs_error=0),
-    )
-    compiled = CompiledGraph(ov.Core(), directory / graph.file, graph)
+    path, shapes = graphs_of(name, precision)
+    core = ov.Core()
+    model = core.read_model(path)
+    model.reshape({wire: list(shape) for wire, shape in shapes.items()})
+    gop = operations(model) / 1e9
+    options = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": INFERENCE_PRECISION[precision]}
+    request = core.compile_model(model, "CPU", options).create_infer_request()
+    given = wires(shapes, 0)
+    cost = measure_cost(lambda: request.infer(given), REPEATS)
+    rate = gop / cost.latency_s
+    return {
+        **cost._asdict(),
+        "gop": gop,
+        "gop_s": rate,
+        "of_rate": rate / getattr(probe_device().gops, precision),
+        "products": products(core, model, options, given),
+    }
 
-    def once() -> None:
-        compiled(**given)
 
-    return measure_cost(once, REPEATS)._asdict()
+def products(core: Any, model: Any, options: dict[str, str], given: dict[str, np.ndarray]) -> float:
+    """The share of a pass's time in layers that multiply, as the plugin counts it."""
+    request = core.compile_model(model, "CPU", options | {"PERF_COUNT": "YES"}).create_infer_request()
+    request.infer(given)
+    request.infer(given)
+    times = [(info.node_type, info.real_time.total_seconds()) for info in request.profiling_info]
+    return sum(t for kind, t in times if kind in MULTIPLY) / sum(t for _, t in times)
+
+
+def child(name: str, row: str) -> None:
+    """Prints what one row costs."""
+    kind, precision = row.split("-")
+    if kind == "make":
+        graphs_of(name, precision)
+        return
+    found = run_torch(name, precision) if kind == "torch" else run_ours(name, precision)
+    numbers = {k: v for k, v in found.items() if isinstance(v, (int, float))}
+    sys.stdout.write(json.dumps(numbers) + "\n")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--graphs", type=Path, help="Keep the lowered graphs here, and use what is there.")
-    parser.add_argument("--child", nargs=2, metavar=("ROW", "DIRECTORY"))
+    parser.add_argument("--model", choices=("sd15", "icons"), default="sd15")
+    parser.add_argument("--child", metavar="ROW")
     args = parser.parse_args()
     if args.child:
-        kind, precision = args.child[0].split("-")
-        directory = Path(args.child[1])
-        if precision == "capture":
-            capture(directory)
-            return
-        print(
-            json.dumps(run_torch(precision == "bf16") if kind == "torch" else run_ours(directory, precision))
-        )
+        child(args.model, args.child)
         return
-    with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "benchmarks.unet_call", "--child"]
-        graphs = str(args.graphs or folder)
-        if not (Path(graphs) / "int8.bin").is_file():
-            measure_in_process([*command, "burnish-capture", graphs])
-        rows: list[dict[str, object]] = []
-        for row in ROWS:
-            whole = measure_in_process([*command, row, graphs])
-            found = json.loads(whole.output.strip().splitlines()[-1])
-            rows.append({"": row, **{k: float(v) for k, v in found.items()}, "peak_mib": whole.peak_mib})
-    publish("unet_call", rows, ("latency_s", "cpu_s", "peak_mib"))
+    command = [sys.executable, "-m", "benchmarks.unet_call", "--model", args.model, "--child"]
+    for precision in ("fp32", "int8"):  # not within what is measured
+        measure_in_process([*command, f"make-{precision}"])
+    rows: list[dict[str, object]] = []
+    for row in ROWS:
+        whole = measure_in_process([*command, row])
+        found = json.loads(whole.output.strip().splitlines()[-1])
+        rows.append({"": row, **{k: float(v) for k, v in found.items()}, "peak_mib": whole.peak_mib})
+    publish(f"unet_call_{args.model}", rows, ("latency_s", "cpu_s", "peak_mib"))
 
 
 if __name__ == "__main__":

@@ -10,8 +10,10 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from burnish.api import Source as Source
     from burnish.api import audit as audit
     from burnish.api import build as build
+    from burnish.api import estimate_costs as estimate_costs
     from burnish.api import gate as gate
     from burnish.api import generate as generate
     from burnish.api import inspect as inspect
@@ -19,7 +21,18 @@ if TYPE_CHECKING:
     from burnish.api import measure as measure
     from burnish.api import optimize as optimize
 
-__all__ = ["audit", "build", "gate", "generate", "inspect", "load", "measure", "optimize"]
+__all__ = [
+    "Source",
+    "audit",
+    "build",
+    "estimate_costs",
+    "gate",
+    "generate",
+    "inspect",
+    "load",
+    "measure",
+    "optimize",
+]
 
 
 class _Verbs(ModuleType):

@@ -15,7 +15,6 @@ from burnish.graphs.sensitivity import (
     kept,
     most_sensitive,
     predicted_error,
-    relative_error,
     sensitivity,
     simulated,
 )
@@ -76,8 +75,3 @@ def test_shares_and_predictions() -> None:
     for share in (-0.1, 1.1, math.nan):
         with pytest.raises(ValueError, match="not from 0 to 1"):
             kept(None, SAMPLES, share)
-
-
-def test_a_relative_error_is_a_ratio_of_norms() -> None:
-    """(3, 5) found for (3, 4) is 1 off in 5."""
-    assert relative_error(np.float32([3, 5]), np.float32([3, 4])) == pytest.approx(0.2)

@@ -88,10 +88,19 @@ WRONG: dict[str, tuple[Damage, str]] = {
         f"inputs of {role} {inputs}": (graph(role, inputs=inputs), words)
         for role, inputs, words in (
             ("denoiser", ["sample", "output"], "denoiser takes 'output', which nothing before it gives"),
+            # Each has some of what is there: the timestep is projected, ids are encoded, the state is last.
+            ("denoiser", ["sample", "timestep"], "denoiser takes 'timestep', which nothing before it gives"),
+            ("denoiser", ["sample", "input_ids"], "denoiser takes 'input_ids', which nothing"),
             ("time_proj", [], "inputs"),
+            ("time_proj", ["input_ids"], "time_proj takes 'input_ids', which nothing before it gives"),
             ("text_encoder", ["sample"], "text_encoder takes 'sample', which nothing before it gives"),
+            ("text_encoder", ["time_proj"], "text_encoder takes 'time_proj', which nothing before it gives"),
+            ("text_encoder", ["timestep"], "text_encoder takes 'timestep', which nothing before it gives"),
             ("context", ["modulation.0"], "context takes 'modulation.0', which nothing before it gives"),
+            ("context", ["time_proj"], "context takes 'time_proj', which nothing before it gives"),
             ("modulation", ["a/b"], "inputs.0"),
+            ("modulation", ["sample"], "modulation takes 'sample', which nothing before it gives"),
+            ("modulation", ["timestep"], "modulation takes 'timestep', which nothing before it gives"),
             ("decoder", ["sample", "sample"], "inputs of decoder are"),
             ("image_encoder", ["image"], "inputs of image_encoder are"),
         )
@@ -166,6 +175,36 @@ def test_wrong_values_are_refused_when_a_bundle_is_opened(name: str, copied: Bun
     """What is signed is not therefore right: one line names the file or the field, and says what to do."""
     damage, words = WRONG[name]
     directory = copied(SD)
+    damage(directory)
+    with refused(directory, words):
+        Pipeline(directory)
+
+
+PIECEMEAL: dict[str, tuple[Damage, str]] = {
+    "two deep wires": (
+        graph("deep", outputs={"deep.0": [24, 4, 4], "deep.1": [24, 4, 4]}),
+        "deep gives 2 wires, not the deep features alone",
+    ),
+    "up before deep": (
+        edit(lambda data: [g.update(inputs=["up.0"]) for g in data["graphs"] if g["role"] == "down"]),
+        "down takes 'up.0', which nothing before it gives",
+    ),
+    "ids beside the state": (
+        graph("deep", inputs=["down.0", "attention_mask_2"]),
+        "deep takes 'attention_mask_2', which nothing before it gives",
+    ),
+    "what down gave": (
+        graph("deep", outputs={"down.0": [16, 8, 8]}),
+        "deep gives 'down.0', which is there already",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", PIECEMEAL)
+def test_pieces_that_are_not_joined_are_refused(name: str, copied: Bundles) -> None:
+    """Of a denoiser in three, deep gives one wire, and each takes what is there before it."""
+    damage, words = PIECEMEAL[name]
+    directory = copied(SD, cut=1)
     damage(directory)
     with refused(directory, words):
         Pipeline(directory)

@@ -13,16 +13,18 @@ import numpy as np
 import pytest
 
 from burnish.build import GraphStore
+from burnish.core.budget import Budget
 from burnish.core.errors import NotFiniteError
 from burnish.core.evidence import Check, Prompt, Suite
 from burnish.measure.arena import Arena
 from burnish.measure.judge import Judge, open_judge
 from burnish.runtime import Pipeline
 from burnish.search import Optimized, optimize
+from burnish.search.budget import NothingPassesError
 from burnish.search.choose import DEARER
 from burnish.search.costs import GraphSeconds
-from burnish.search.search import NothingPassesError, conditions_of
-from tests.conftest import DDPM, SD, Stores, asked, device
+from burnish.search.search import conditions_of
+from tests.conftest import DDPM, Stores, asked, device
 from tests.measure.conftest import write_clip
 
 SUITE = Suite(
@@ -74,7 +76,8 @@ def found(
         judge=judge,
         device=device(),
         floor="faithful",
-        time_limit_s=120,
+        time_limit_s=3600,
+        trials=14,
     )
 
 
@@ -146,8 +149,9 @@ def test_the_control_stands_beside(found: Optimized) -> None:
 
 def again(store: GraphStore, judge: Judge, tmp_path: Path, **changes: Any) -> Optimized:
     """The search of `found` once more."""
-    options = {"suite": NUMBERS, "judge": judge, "device": device(), "floor": "faithful"} | changes
-    return optimize(store, tmp_path / "bundle", scratch=tmp_path / "scratch", **options)
+    options = {"suite": NUMBERS, "judge": judge, "device": device(), "floor": "faithful"}
+    options |= {"trials": 14, "time_limit_s": 3600}
+    return optimize(store, tmp_path / "bundle", scratch=tmp_path / "scratch", **(options | changes))
 
 
 def test_a_second_search_draws_the_references_pictures_no_more(
@@ -179,8 +183,9 @@ def test_an_interrupted_search_goes_on_where_it_stopped(
     monkeypatch.setattr(Arena, "judged", judged)
     # Plans cost what their tables say, so that both searches try them in one order.
     costs = GraphSeconds(of={"denoiser": 1.0})
-    search = sys.modules["burnish.search.search"]
-    monkeypatch.setattr(search, "graph_seconds", lambda benches: dict.fromkeys(benches, costs))
+    for name in ("search", "benches"):
+        module = sys.modules[f"burnish.search.{name}"]
+        monkeypatch.setattr(module, "graph_seconds", lambda benches: dict.fromkeys(benches, costs))
     with pytest.raises(KeyboardInterrupt):
         again(store(DDPM), judge, tmp_path, suite=suite)
     first = list(tried)
@@ -218,25 +223,23 @@ def test_a_plan_that_draws_no_numbers_has_failed(
 @pytest.mark.parametrize(
     ("limits", "words"),
     [
-        ({"max_latency_s": 1e-9}, "no plan is within 1e-09 s"),
-        ({"time_limit_s": 0.0}, "the time was up before any plan was tried. Raise --time-limit"),
+        (
+            {"budget": Budget(latency_s=1e-9)},
+            "is within the budget; of the others .* raise --max-latency",
+        ),
+        (
+            {"budget": Budget(disk_mib=1e-3)},
+            "is within the budget; of the others .* raise --max-disk",
+        ),
+        ({"time_limit_s": 0.0}, "the nearest within it is .*; the time was up before any was judged"),
     ],
 )
 def test_nothing_passes(
-    limits: dict[str, float], words: str, store: Stores, judge: Judge, tmp_path: Path
+    limits: dict[str, Any], words: str, store: Stores, judge: Judge, tmp_path: Path
 ) -> None:
-    """Without a budget or without time the error says which, and no plan was tried."""
-    with pytest.raises(NothingPassesError, match=words) as error:
-        optimize(
-            store(SD),
-            tmp_path / "bundle",
-            scratch=tmp_path / "scratch",
-            suite=SUITE,
-            judge=judge,
-            device=device(),
-            **limits,
-        )
-    assert error.value.trials == ()
+    """Without a budget or without time the error says which, and names the nearest plans."""
+    with pytest.raises(NothingPassesError, match=words):
+        again(store(DDPM), judge, tmp_path, **({"trials": 12} | limits))
     assert not (tmp_path / "bundle").exists()
 
 

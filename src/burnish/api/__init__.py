@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from burnish.api.models import inspect as inspect
     from burnish.api.models import load as load
     from burnish.api.money import estimate_costs as estimate_costs
+    from burnish.api.money import seconds_for as seconds_for
     from burnish.api.money import write_costs_report as write_costs_report
     from burnish.api.money import write_example as write_example
     from burnish.api.pictures import generate as generate
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from burnish.api.plans import optimize as optimize
     from burnish.api.quality import measure_quality as measure_quality
     from burnish.api.verdicts import open_question as open_question
+    from burnish.core.source import Source as Source
     from burnish.core.suites import read_suite as read_suite
 
 _WHERE = {
@@ -39,6 +41,7 @@ _WHERE = {
     "inspect": "burnish.api.models",
     "load": "burnish.api.models",
     "estimate_costs": "burnish.api.money",
+    "seconds_for": "burnish.api.money",
     "write_costs_report": "burnish.api.money",
     "write_example": "burnish.api.money",
     "generate": "burnish.api.pictures",
@@ -46,6 +49,7 @@ _WHERE = {
     "optimize": "burnish.api.plans",
     "measure_quality": "burnish.api.quality",
     "open_question": "burnish.api.verdicts",
+    "Source": "burnish.core.source",
     "read_suite": "burnish.core.suites",
 }
 

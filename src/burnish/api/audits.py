@@ -19,6 +19,7 @@ from burnish.audit.robustness import audit_robustness
 from burnish.core.evidence import Prompt, Suite
 from burnish.core.findings import Audit, AuditPart, Finding
 from burnish.core.model import ModelCard
+from burnish.core.source import Model
 from burnish.core.suites import SHIPPED, read_suite
 from burnish.measure.arena import Report
 from burnish.measure.judge import Judge, open_judge
@@ -56,7 +57,7 @@ WITHOUT_TEXT: tuple[AuditPart, ...] = ("memorisation",)  # what can be asked of 
 
 def audit(
     bundle: Path,
-    against: str | Path,
+    against: Model,
     *,
     only: Sequence[AuditPart] = tuple(PARTS),
     suite: Suite | None = None,

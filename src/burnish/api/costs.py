@@ -6,10 +6,10 @@ import json
 import sys
 from pathlib import Path
 
-from burnish.api.models import identity, inspect
-from burnish.core.errors import BundleError
+from burnish.api.models import directory_of, identity, inspect
+from burnish.core.errors import BundleError, ModelError
 from burnish.core.evidence import Measurement, Prompt
-from burnish.load import resolve
+from burnish.core.source import Model, source_of
 from burnish.measure.cost import STOCK, measure_cold, measure_cost, measure_in_process
 from burnish.measure.draw import request_for
 from burnish.measure.energy import energy_meter, estimate
@@ -41,13 +41,19 @@ def measure(bundle: Path, *, batch: int = 1, repeats: int = 3) -> Measurement:
     )
 
 
-def measure_stock(model: str | Path, *, batch: int = 1) -> Measurement:
+def measure_stock(model: Model, *, batch: int = 1) -> Measurement:
     """The same costs of the stock diffusers pipeline on the model directory, in a fresh process.
 
     In as many steps as the original is judged by, with the guidance that its pipeline has by default.
-    Joules are always estimated from its CPU-seconds: compare them with other estimates only.
+    Joules are always estimated from its CPU-seconds: compare them with other estimates only. Raises
+    ModelError, also for a model that is not as published.
     """
-    path = resolve(model)
+    if not source_of(model).as_published:
+        raise ModelError(
+            f"stock diffusers is measured as a model is published, not as {model}",
+            "Leave out --size and --lora, or measure its fp32 bundle",
+        )
+    path = directory_of(model)
     card = inspect(model)
     steps, scale = card.reference_steps, card.guidance_scale
     argv = [str(STOCK), str(path), card.family, str(steps), str(scale), str(batch)]

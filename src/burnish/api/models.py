@@ -9,28 +9,51 @@ from pathlib import Path
 from burnish.build import GraphStore, reference_plan
 from burnish.build import build as build_plan
 from burnish.core.bundle import MANIFEST, Bundle
-from burnish.core.errors import BundleError, SuiteError
+from burnish.core.errors import BundleError, ModelError, SuiteError
 from burnish.core.files import cache_directory, make_room
 from burnish.core.model import ModelCard
-from burnish.load import OpenedModel, open_model, resolve
-from burnish.load import inspect as inspect_directory
+from burnish.core.source import Model, Source, source_of
+from burnish.load import OpenedModel, check_directory, open_model, resolve
+from burnish.load.card import card_of
+from burnish.load.checkpoint import model_directory
 from burnish.runtime import Pipeline
 
 MOST_BYTES = 64 << 30  # of kept graphs in all; the least recently used models go first
 MODELS = Path(str(files("burnish"))) / "models"
 
 
-def load(model: str | Path) -> OpenedModel:
-    """Opens a model directory or an embedded model; raises ModelError."""
-    return open_model(resolve(model))
+def load(model: Model) -> OpenedModel:
+    """Opens a model directory, a checkpoint or an embedded model; raises ModelError."""
+    source = source_of(model)
+    return open_model(_resolved(source), size=source.size, lora=source.lora, config=source.config)
 
 
-def inspect(model: str | Path) -> ModelCard:
-    """What a model directory is, without making any of its parts; raises ModelError."""
-    return inspect_directory(resolve(model))
+def inspect(model: Model) -> ModelCard:
+    """What a model is; its parts are made only where adapters must fit them. Raises ModelError."""
+    source = source_of(model)
+    if source.lora:
+        return load(source).card
+    return card_of(check_directory(directory_of(source)), source.size)
 
 
-def store_of(model: str | Path) -> GraphStore:
+def directory_of(model: Model) -> Path:
+    """The diffusers directory of a model, made where it is a checkpoint; raises ModelError."""
+    source = source_of(model)
+    return model_directory(_resolved(source), source.config)
+
+
+def _resolved(source: Source) -> Path:
+    """The path that is meant; raises ModelError where there is none, or where `config` says nothing of it."""
+    path = resolve(source.model)
+    if source.config is not None and path.is_dir():
+        raise ModelError(
+            f"{source.model} has configs of its own, and --config is for a checkpoint in one file",
+            "Leave out --config",
+        )
+    return path
+
+
+def store_of(model: Model) -> GraphStore:
     """The graphs of a model, those that were used last kept with them."""
     store = GraphStore(load(model), cache_directory() / "graphs")
     store.root.mkdir(parents=True, exist_ok=True)
@@ -49,10 +72,22 @@ def identity(bundle: Path) -> str:
     return Bundle.read(bundle / MANIFEST).identity
 
 
-def open_bundle(against: str | Path) -> Pipeline:
+def is_bundle(against: Model) -> bool:
+    """Whether this is a bundle's directory; raises ModelError where it is asked for as only a model is."""
+    source = source_of(against)
+    found = (Path(source.model) / MANIFEST).is_file()
+    if found and source != Source(model=source.model):
+        raise ModelError(
+            f"{source.model} is a bundle, whose size and adapters are in it",
+            "Leave out --size, --lora and --config",
+        )
+    return found
+
+
+def open_bundle(against: Model) -> Pipeline:
     """A bundle, or the bundle of a model with its default plan, which is kept for the next time."""
-    if (Path(against) / MANIFEST).is_file():
-        return Pipeline(against)
+    if is_bundle(against):
+        return Pipeline(source_of(against).model)
     store = store_of(against)
     directory = store.root / "reference"
     with suppress(BundleError):

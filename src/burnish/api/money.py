@@ -24,6 +24,7 @@ from burnish.core.prices import (
     read_prices,
 )
 from burnish.costs.forecast import Question, forecast
+from burnish.costs.money import busy_second
 from burnish.costs.subjects import Subject
 
 MOST_AGE_DAYS = 90
@@ -76,6 +77,26 @@ def estimate_costs(
     question = Question(demand=asked, max_wait_s=max_wait_s, spread=spread, seed=seed, loads=loads)
     costing = forecast(book, found, question, report)
     return costing.model_copy(update={"warnings": warnings})
+
+
+def seconds_for(prices: Path, per_thousand: float, offer: str | None = None) -> float:
+    """Seconds on this machine within which a thousand pictures cost no more on an offer that is always busy.
+
+    Without a name the offer is the file's first that is this machine, or said to be so many times as fast.
+    Raises PriceError, OSError.
+    """
+    machines = [
+        o for o in read_prices(prices).offers if not isinstance(o, PayPerCall) and o.speed is not None
+    ]
+    names = ", ".join(o.name for o in machines)
+    found = next((o for o in machines if offer in (None, o.name)), None)
+    if found is None:
+        raise PriceError(
+            f"{prices} has no such machine whose speed beside this one's is said: {offer or 'any'}",
+            f"The machines with a speed are {names}" if names else 'Give a machine speed: "this machine"',
+        )
+    there_s = per_thousand / 1000 / busy_second(found)
+    return there_s * (found.speed if isinstance(found.speed, float) else 1.0)
 
 
 def write_costs_report(costing: Costing, path: Path) -> None:

@@ -9,6 +9,7 @@ from burnish.api.verdicts import default_judge
 from burnish.core.evidence import Quality, Suite
 from burnish.core.files import digest_text
 from burnish.core.plan import Floor
+from burnish.core.source import Model
 from burnish.measure.advisory import advisory
 from burnish.measure.arena import Eyes, Report
 from burnish.measure.draw import Drawn, draw_part
@@ -23,7 +24,7 @@ def measure_quality(
     bundle: Path,
     suite: Suite,
     *,
-    against: str | Path | None = None,
+    against: Model | None = None,
     judge: Path | None = None,
     features: Path | None = None,
     report: Report = lambda what, fraction: None,

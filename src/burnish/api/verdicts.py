@@ -13,6 +13,7 @@ from burnish.core.evidence import Suite, Verdict
 from burnish.core.files import digest_text
 from burnish.core.model import ModelCard
 from burnish.core.plan import Floor
+from burnish.core.source import Model
 from burnish.measure.arena import Arena, Eyes, Report, make_arena
 from burnish.measure.controls import armed, drawn, model_controls
 from burnish.measure.cost import Cost, measure_cost
@@ -95,7 +96,7 @@ class Question:
 
 def open_question(
     bundle: Path,
-    against: str | Path,
+    against: Model,
     *,
     floor: Floor = "equivalent",
     suite: Suite | None = None,

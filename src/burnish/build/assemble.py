@@ -76,10 +76,14 @@ def build(
 def _graphs(
     store: GraphStore, plan: Plan, program: Program, aside: Path, conditions: Conditions
 ) -> tuple[Graph, ...]:
+    if plan.runtime == "torch":
+        from burnish.build.portable_torch import torch_graphs
+
+        return torch_graphs(store, plan, aside, _link)
     found: list[Graph] = []
     for part in store.parts:
         for graph, path in _found(store, part, plan, program, conditions):
-            for kind in (".xml", ".bin"):
+            for kind in (path.suffix, ".bin"):
                 _link(path.with_suffix(kind), aside / f"{graph.role}{kind}")
             found.append(graph)
     return tuple(found)
@@ -89,6 +93,10 @@ def _found(
     store: GraphStore, part: Role, plan: Plan, program: Program, conditions: Conditions
 ) -> tuple[Found, ...]:
     """The graphs of one captured part under a plan."""
+    if plan.runtime == "onnxruntime":
+        from burnish.build.portable_onnx import onnx_graphs
+
+        return onnx_graphs(store, plan, program, conditions, part)
     precision = precision_of(plan, part)
     if part != DENOISER:
         return store.floating(part, precision, weights_of(plan, part))
@@ -124,8 +132,7 @@ def _manifest(
     directory: Path,
     device: Device | None,
 ) -> Bundle:
-    files = sorted(p for p in directory.iterdir() if p.is_file())
-    names = {p.name for p in files}
+    names = sorted(p.relative_to(directory).as_posix() for p in directory.rglob("*") if p.is_file())
     return Bundle(
         model=model.card,
         plan=plan,
@@ -135,7 +142,7 @@ def _manifest(
         starts=STARTS if STARTS in names else "",
         tokenizers=tokenizers,
         null_class=model.null_class,
-        files={p.name: digest(p) for p in files},
+        files={name: digest(directory / name) for name in names},
         built_by=f"burnish {version('burnish')}",
     )
 

@@ -27,7 +27,7 @@ def precision_of(plan: Plan, role: Role) -> Precision:
 
 
 def quantized(model: Any, samples: Sequence[Inputs], floating: float) -> Any:
-    """A copy of the ov.Model in int8, its ranges those of `samples`, the most sensitive `floating` as it was."""
+    """A copy of the ov.Model in int8 with the ranges of `samples`; the share `floating` of layers stays."""
     split = split_shortcuts(model)
     return quantize(split, samples, keep=kept(split, samples, floating))
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from burnish.build import caching, guidance, learned, solver
@@ -12,6 +11,7 @@ from burnish.build.techniques import check_plan
 from burnish.core.errors import ProgramError
 from burnish.core.plan import Plan
 from burnish.core.program import Program
+from burnish.core.progress import Report
 from burnish.load import OpenedModel
 
 if TYPE_CHECKING:
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 MOST_STARTS = 64  # image-to-image tables grow with the cube of the calls
 DETERMINISTIC = "DDIMScheduler"
-Report = Callable[[str, float], None]
 
 
 def reference_plan(model: OpenedModel) -> Plan:

@@ -36,7 +36,7 @@ def _refusal(plan: Plan, card: ModelCard, device: Device | None) -> str:
 TECHNIQUE = Technique(
     name="token_merging",
     fields=("token_merging",),
-    effect="Attention over a large picture has much alike; with a quarter of its keys it takes half the time.",
+    effect="Attention over a large picture has much alike; a quarter of its keys takes half the time.",
     cost="none",
     paper="Smith et al., ToDo, arXiv 2402.13573; Bolya and Hoffman, ToMe for SD, arXiv 2303.17604",
     refusal=_refusal,

@@ -62,9 +62,9 @@ def _refusal(plan: Plan, card: ModelCard, device: Device | None) -> str:
 TECHNIQUE = Technique(
     name="weights",
     fields=("weights", "precision"),
-    effect="A half or a quarter of half precision on disk; a pass takes as long as before.",
-    cost="int8: seconds; int4: 128 inputs from the model's own trajectories, and minutes on the icons model "
-    "to round by them and to find the sensitive layers",
+    effect="A half or a third of half precision on disk; memory and a pass are nearly as before.",
+    cost="int8: seconds; int4: 128 inputs from the model's own trajectories, and four minutes of one core "
+    "on the icons model to round by them and to find the sensitive layers",
     paper="Frantar et al., GPTQ, arXiv 2210.17323",
     refusal=_refusal,
 )

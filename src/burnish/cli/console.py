@@ -6,19 +6,18 @@ import json
 import os
 import sys
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from burnish.core.errors import PromptCutWarning
+from burnish.core.progress import Report as Report
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
     from rich.table import Table
 
 # rich and pydantic are imported where they are used: a picture from a cold start waits for neither.
-
-Report = Callable[[str, float], None]
 
 
 def say(text: str) -> None:

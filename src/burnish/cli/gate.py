@@ -8,20 +8,33 @@ from typing import Annotated
 import typer
 
 from burnish.cli.console import print_json, print_table, progress
-from burnish.cli.options import FeaturesOption, FloorOption, JsonOption, JudgeOption, SuiteOption, read_suite
+from burnish.cli.options import (
+    ConfigOption,
+    FeaturesOption,
+    FloorOption,
+    JsonOption,
+    JudgeOption,
+    LoraOption,
+    MarginOption,
+    SizeOption,
+    SuiteOption,
+    read_source,
+    read_suite,
+)
 from burnish.core.evidence import EXIT_CODE, Check, Planned, Verdict
 
 
 def command(
     bundle: Annotated[Path, typer.Argument(help="A bundle directory.")],
     against: Annotated[str, typer.Option(help="What it must be as good as: a bundle, a model, or icons.")],
+    size: SizeOption = None,
+    lora: LoraOption = None,
+    config: ConfigOption = None,
     floor: FloorOption = "equivalent",
     suite: SuiteOption = None,
     judge: JudgeOption = None,
     features: FeaturesOption = None,
-    margin: Annotated[
-        str, typer.Option(help='What may be lost: "0.25 of seeds", "0.5 of halved calls" or "1.5 points".')
-    ] = "0.25 of seeds",
+    margin: MarginOption = "0.25 of seeds",
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="A folder for verdict.json, junit.xml, report.html.")
     ] = None,
@@ -37,7 +50,7 @@ def command(
     with progress() as report:
         asked = api.open_question(
             bundle,
-            against,
+            read_source(against, size, lora, config),
             floor=floor,
             suite=read_suite(suite),
             judge=judge,

@@ -7,18 +7,21 @@ from typing import Annotated
 import typer
 
 from burnish.cli.console import print_json, print_table
-from burnish.cli.options import JsonOption
+from burnish.cli.options import ConfigOption, JsonOption, LoraOption, SizeOption, read_source
 from burnish.core.units import show_mib
 
 
 def command(
-    model: Annotated[str, typer.Argument(help="A diffusers model directory, or icons.")],
+    model: Annotated[str, typer.Argument(help="A diffusers model directory, a checkpoint, or icons.")],
+    size: SizeOption = None,
+    lora: LoraOption = None,
+    config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Say what a model is: family, components, sizes, licence, digests. Runs nothing in it."""
     from burnish import api
 
-    card = api.inspect(model)
+    card = api.inspect(read_source(model, size, lora, config))
     if as_json:
         print_json(card)
         return
@@ -34,6 +37,7 @@ def command(
         "source": card.source or "not stated",
         "digest": card.digest,
     }
+    facts |= {f"adapter {a.name}": f"weight {a.weight:g}, {a.digest[:12]}" for a in card.adapters}
     from rich.table import Table
 
     table = Table(title=card.name, show_header=False)

@@ -13,10 +13,19 @@ from typing import Annotated
 import typer
 
 from burnish.cli.console import Report, print_json, print_table, progress, say
-from burnish.cli.options import FeaturesOption, JsonOption, JudgeOption, read_suite
-from burnish.core.bundle import MANIFEST
-from burnish.core.errors import BundleError, SuiteError
+from burnish.cli.options import (
+    ConfigOption,
+    FeaturesOption,
+    JsonOption,
+    JudgeOption,
+    LoraOption,
+    SizeOption,
+    read_source,
+    read_suite,
+)
+from burnish.core.errors import BundleError, ModelError, SuiteError
 from burnish.core.evidence import Measurement, Quality
+from burnish.core.source import Source
 from burnish.core.units import show_mib, show_seconds
 
 AgainstOption = Annotated[
@@ -42,6 +51,9 @@ PerturbOption = Annotated[
 def command(
     bundle: Annotated[Path | None, typer.Argument(help="A bundle directory.")] = None,
     against: AgainstOption = None,
+    size: SizeOption = None,
+    lora: LoraOption = None,
+    config: ConfigOption = None,
     suite: DrawnOption = None,
     judge: JudgeOption = None,
     features: FeaturesOption = None,
@@ -65,6 +77,9 @@ def command(
         raise BundleError("no bundle was given", "burnish measure BUNDLE, or --make-suite OUT --prompts FILE")
     from burnish import api
 
+    base = None if against is None else read_source(against, size, lora, config)
+    if base is None and (size, lora, config) != (None,) * 3:
+        raise ModelError("--size, --lora and --config say what --against opens", "Give --against MODEL too")
     asked = read_suite(suite)
     if (judge or features) is not None and asked is None:
         raise SuiteError("--judge and --features see a suite's pictures", "Give --suite too")
@@ -72,9 +87,9 @@ def command(
     with progress() as report:
         if asked is not None:  # first, since it is what may be refused
             quality = api.measure_quality(
-                bundle, asked, against=against, judge=judge, features=features, report=report
+                bundle, asked, against=base, judge=judge, features=features, report=report
             )
-        rows = _costs(bundle, against, batch, report)
+        rows = _costs(bundle, base, batch, report)
     if as_json:
         costs = [{"name": name, **row.model_dump(mode="json")} for name, row in rows]
         print_json({"costs": costs, "quality": quality.model_dump(mode="json") if quality else None})
@@ -84,16 +99,23 @@ def command(
         print_quality(quality)
 
 
-def _costs(bundle: Path, against: str | None, batch: int, report: Report) -> list[tuple[str, Measurement]]:
+def _costs(bundle: Path, against: Source | None, batch: int, report: Report) -> list[tuple[str, Measurement]]:
     """What the bundle costs and, where there is one, what it is compared with: each with its name."""
     from burnish import api
+    from burnish.api.models import is_bundle, open_bundle
 
+    other = against is not None and is_bundle(against)  # which may be refused
     report("measuring the bundle", 0.3)
     rows = [(str(bundle), api.measure(bundle, batch=batch))]
-    if against is not None and (Path(against) / MANIFEST).is_file():
+    if against is None:
+        return rows
+    if other:
         report("measuring the other bundle", 0.6)
-        rows.append((against, api.measure(Path(against), batch=batch)))
-    elif against is not None:
+        rows.append((str(against), api.measure(Path(against.model), batch=batch)))
+    elif not against.as_published:
+        report("measuring the original as a bundle", 0.6)
+        rows.append((f"{against}, fp32 bundle", api.measure(open_bundle(against).directory, batch=batch)))
+    else:
         report("measuring stock diffusers", 0.6)
         rows.append((f"{against} with diffusers", api.measure_stock(against, batch=batch)))
     return rows

@@ -10,10 +10,26 @@ import typer
 
 from burnish.cli.console import print_json, print_table, progress, say
 from burnish.cli.gate import print_verdict
-from burnish.cli.options import FloorOption, JsonOption, JudgeOption, SuiteOption, read_suite
+from burnish.cli.options import (
+    ConfigOption,
+    CostOption,
+    FloorOption,
+    JsonOption,
+    JudgeOption,
+    LoraOption,
+    MarginOption,
+    RayOption,
+    SizeOption,
+    SuiteOption,
+    read_source,
+    read_suite,
+)
+from burnish.core.budget import Budget
 from burnish.core.bundle import Bundle
 from burnish.core.errors import BundleError, PlanError
 from burnish.core.plan import Plan
+from burnish.core.prices import PriceError
+from burnish.core.source import Source
 from burnish.core.units import parse_mib, parse_seconds, show_mib, show_seconds
 
 if TYPE_CHECKING:
@@ -21,13 +37,25 @@ if TYPE_CHECKING:
 
 
 def command(
-    model: Annotated[str, typer.Argument(help="A diffusers model directory, or icons.")],
+    model: Annotated[str, typer.Argument(help="A diffusers model directory, a checkpoint, or icons.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="Where the bundle goes.")] = Path("bundle"),
     target: Annotated[Literal["cpu"], typer.Option(help="What it will run on.")] = "cpu",
     floor: FloorOption = "equivalent",
     max_latency: Annotated[str | None, typer.Option(help='For one picture, as "2s" or "800ms".')] = None,
     max_memory: Annotated[str | None, typer.Option(help='At its peak, as "1GiB" or "400MiB".')] = None,
-    time_limit: Annotated[str, typer.Option(help="For trying plans on the selection prompts.")] = "15min",
+    max_disk: Annotated[str | None, typer.Option(help='Of the whole bundle, as "50MiB".')] = None,
+    max_cost: CostOption = None,
+    prices: Annotated[Path | None, typer.Option(help="The price file that --max-cost counts with.")] = None,
+    offer: Annotated[str | None, typer.Option(help="The machine of it that --max-cost is about.")] = None,
+    margin: MarginOption = "0.25 of seeds",
+    time_limit: Annotated[
+        str, typer.Option(help="For exploring and judging on selection prompts.")
+    ] = "15min",
+    trials: Annotated[int, typer.Option(min=1, max=10_000, help="Plans to run before any is judged.")] = 96,
+    ray: RayOption = None,
+    size: SizeOption = None,
+    lora: LoraOption = None,
+    config: ConfigOption = None,
     suite: SuiteOption = None,
     judge: JudgeOption = None,
     plan: Annotated[Path | None, typer.Option(help="Build this plan (JSON) instead of searching.")] = None,
@@ -36,25 +64,35 @@ def command(
 ) -> None:
     """Make a model cheap on this machine and prove that it is as good."""
     from burnish import api
+    from burnish.measure.margin import read_margin
 
+    source = read_source(model, size, lora, config)
     if plan is not None:
-        if floor != "equivalent" or time_limit != "15min" or max_latency or max_memory or judge:
+        bounds = (max_latency, max_memory, max_disk, max_cost, prices, offer, judge, ray)
+        if floor != "equivalent" or time_limit != "15min" or any(b is not None for b in bounds):
             raise PlanError(
                 "--plan builds that plan, without a search or a verdict",
                 "Leave out --floor, --judge, --time-limit and --max-..., and ask burnish gate afterwards",
             )
-        _build(model, plan, output, suite, as_json=as_json)
+        _build(source, plan, output, suite, as_json=as_json)
         return
+    budget = Budget(
+        latency_s=_seconds(max_latency, max_cost, prices, offer),
+        memory_mib=parse_mib(max_memory) if max_memory is not None else None,
+        disk_mib=parse_mib(max_disk) if max_disk is not None else None,
+    )
     with progress() as report:
         bundle = api.optimize(
-            model,
+            source,
             output,
             floor=floor,
-            max_latency_s=parse_seconds(max_latency) if max_latency is not None else None,
-            max_memory_mib=parse_mib(max_memory) if max_memory is not None else None,
+            margin=read_margin(margin),
+            budget=budget,
             suite=read_suite(suite),
             judge=judge,
             time_limit_s=parse_seconds(time_limit),
+            trials=trials,
+            ray=ray,
             stock=stock,
             report=report,
         )
@@ -67,7 +105,21 @@ def command(
     say(f"Bundle: {output}   Report: {output / 'evidence' / 'report.html'}")
 
 
-def _build(model: str, plan: Path, output: Path, suite: str | None, *, as_json: bool) -> None:
+def _seconds(
+    max_latency: str | None, max_cost: float | None, prices: Path | None, offer: str | None
+) -> float | None:
+    """Seconds that a picture may take, by the clock and by its cost."""
+    from burnish import api
+
+    bounds = [parse_seconds(max_latency)] if max_latency is not None else []
+    if max_cost is not None:
+        if prices is None:
+            raise PriceError("--max-cost is money, and no prices were given", "Give --prices FILE")
+        bounds.append(api.seconds_for(prices, max_cost, offer))
+    return min(bounds, default=None)
+
+
+def _build(model: Source, plan: Path, output: Path, suite: str | None, *, as_json: bool) -> None:
     """One plan, as it is, and what to ask next."""
     from burnish import api
 

@@ -11,6 +11,7 @@ from burnish.core.values import Value
 Precision = Literal["fp32", "bf16", "int8"]
 Weights = Literal["", "int8", "int4"]
 Floor = Literal["faithful", "equivalent"]
+Runtime = Literal["openvino", "onnxruntime", "torch"]
 
 EVERYWHERE = (0.0, 1.0)  # a guidance interval: all calls
 
@@ -26,7 +27,7 @@ class Plan(Value):
     `weights` is how weights are stored, "" in the type that they came in: less on disk, computed as
     `precision` says. `token_merging` is the share of tokens merged, for keys and values, in the denoiser's
     finest self-attention. `streams` passes of the denoiser run side by side, each on its share of the
-    threads.
+    threads. `runtime` is what runs the graphs.
     """
 
     remedy: ClassVar[str] = "Correct the plan; the cookbook's page on your own model has one"
@@ -44,6 +45,7 @@ class Plan(Value):
     weights: Weights = ""
     token_merging: float = Field(default=0.0, ge=0.0, lt=1.0)
     streams: int = Field(default=1, ge=1, le=2)
+    runtime: Runtime = "openvino"
 
     def describe(self) -> str:
         """One line for tables: "UniPC 10 calls, guidance 7.5 on 0.1-0.7, int8"."""
@@ -61,5 +63,6 @@ class Plan(Value):
             f"{self.precision}{kept}",
             f"weights in {self.weights}" if self.weights else "",
             "passes side by side" if self.streams > 1 else "",
+            "" if self.runtime == "openvino" else f"run by {self.runtime}",
         )
         return ", ".join(each for each in said if each)

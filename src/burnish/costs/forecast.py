@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from burnish.core.costing import Costing, Estimate, LoadPoint, Wait
 from burnish.core.prices import Demand, Machine, Offer, PayPerCall, Prices
+from burnish.core.progress import Report
 from burnish.costs.advice import assumptions, recommend, would_change
 from burnish.costs.money import break_evens, machine_per_month, per_image
 from burnish.costs.queue import MOST_SERVERS, Load
 from burnish.costs.sizing import Sized, size, waits_by_load
 from burnish.costs.subjects import Speed, Subject, speed_on, unfit
-
-Report = Callable[[str, float], None]
 
 
 @dataclass(frozen=True, kw_only=True)

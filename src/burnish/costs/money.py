@@ -44,6 +44,12 @@ def per_image(offer: Machine | PayPerCall, seconds_per_image: float) -> float:
     return joules / JOULES_A_KWH * offer.electricity_per_kwh
 
 
+def busy_second(offer: Machine) -> float:
+    """What an image costs for each second that it takes, on a machine that is never idle."""
+    fixed = machine_per_month(offer) / (HOURS_A_MONTH * 3600.0) / offer.workers
+    return fixed + per_image(offer, 1.0)
+
+
 def break_evens(estimates: tuple[Estimate, ...]) -> tuple[BreakEven, ...]:
     """Of each pair that has one, up to a hundred times the demand."""
     found = (break_even(a, b) for a, b in combinations(estimates, 2))

@@ -3,7 +3,8 @@
 What depends on the text or the class alone is computed once a request (`context`), what depends on the time
 too once a call and for all calls together (`modulation`). The rest sees the state: one `denoiser`, or, where
 deep features are kept between calls, `down`, `deep` and `up`; a call that reuses them runs `down` and `up`
-alone (Ma et al., DeepCache, arXiv 2312.00858, as static graphs).
+alone (Ma et al., DeepCache, arXiv 2312.00858, as static graphs). UNets are cut here, transformers as
+`cut_blocks` says.
 """
 
 from __future__ import annotations

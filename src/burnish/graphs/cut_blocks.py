@@ -1,10 +1,10 @@
 """Where a transformer is cut: between its blocks, each of which adds to the tokens that pass through it.
 
-The deep features are what the blocks in the middle add (arXiv 2411.19108, TeaCache, caches the same residual
-of the whole stack), so zeros in their place leave the tokens as they were. Blocks are found by the names of
-their modules, which a capture keeps, and boundaries by the graph: a boundary is whatever crosses from a block
-and those before it to those after it. In DiT and PixArt that is the tokens of the picture, in Stable
-Diffusion 3 and Flux those of the text too; the two are then joined, so that one wire holds both.
+The deep features are what the blocks in the middle add (Chen et al., Delta-DiT, arXiv 2406.01125), so zeros
+in their place leave the tokens as they were. Blocks are found by the names of their modules, which a capture
+keeps, and boundaries by the graph: a boundary is whatever goes from a block and those before it to those
+after it. In DiT and PixArt that is the tokens of the picture, in Stable Diffusion 3 and Flux those of the
+text too; the two are then joined, so that one wire holds both.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def with_delta(model: Any, middle: Middle) -> Any:
     readers = [[list(port.get_target_inputs()) for port in ports] for ports in (taken, given)]
     before = _joined(taken, "deep/before")
     delta = ops.subtract(_joined(given, "deep/after"), before, name=DELTA)
-    after = ops.add(before, delta, name="deep/sum")
+    after = ops.add(before, delta, name="deep/sum").output(0)
     for streams, whole, title in zip(readers, (before, after), ("deep/in", "deep/out"), strict=True):
         for targets, part in zip(streams, _parted(whole, middle.lengths, title), strict=True):
             for target in targets:
@@ -123,9 +123,8 @@ def _joined(ports: Sequence[Any], title: str) -> Any:
 
 def _parted(whole: Any, lengths: Sequence[int], title: str) -> list[Any]:
     """The streams of `_joined` again."""
-    port = whole if hasattr(whole, "get_index") else whole.output(0)
     if len(lengths) == 1:
-        return [port]
+        return [whole]
     sizes = ops.constant(np.array(lengths, dtype=np.int64))
     axis = ops.constant(np.array(TOKENS, dtype=np.int64))
-    return list(ops.variadic_split(port, axis, sizes, name=title).outputs())
+    return list(ops.variadic_split(whole, axis, sizes, name=title).outputs())

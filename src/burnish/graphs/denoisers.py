@@ -11,14 +11,11 @@ import torch
 from torch import Tensor, nn
 
 from burnish.graphs.projections import projected, size_projections, time_projections
+from burnish.graphs.wrapped import Wrapped
 
 
-class PlainDenoiser(nn.Module):
+class PlainDenoiser(Wrapped):
     """UNet2DModel: state and projected time."""
-
-    def __init__(self, model: nn.Module) -> None:
-        super().__init__()
-        self.model = model
 
     def forward(self, sample: Tensor, time_proj: Tensor) -> Tensor:
         """(b, c, h, w), (b, time width) -> (b, c, h, w)."""
@@ -26,12 +23,8 @@ class PlainDenoiser(nn.Module):
             return self.model(sample, time_proj[:, 0], return_dict=False)[0]
 
 
-class ConditionalDenoiser(nn.Module):
+class ConditionalDenoiser(Wrapped):
     """UNet2DConditionModel of Stable Diffusion: text states."""
-
-    def __init__(self, model: nn.Module) -> None:
-        super().__init__()
-        self.model = model
 
     def forward(self, sample: Tensor, time_proj: Tensor, condition: Tensor) -> Tensor:
         """(b, c, h, w), (b, time width), (b, tokens, width) -> (b, c, h, w)."""
@@ -39,12 +32,11 @@ class ConditionalDenoiser(nn.Module):
             return self.model(sample, time_proj[:, 0], encoder_hidden_states=condition, return_dict=False)[0]
 
 
-class ClassDenoiser(nn.Module):
+class ClassDenoiser(Wrapped):
     """DiTTransformer2DModel: class label; a learned variance is cut off."""
 
     def __init__(self, model: nn.Module) -> None:
-        super().__init__()
-        self.model = model
+        super().__init__(model)
         config: Any = model.config
         self.channels = int(config.in_channels)
 
@@ -55,12 +47,8 @@ class ClassDenoiser(nn.Module):
         return out[:, : self.channels]
 
 
-class SizedDenoiser(nn.Module):
+class SizedDenoiser(Wrapped):
     """UNet2DConditionModel of Stable Diffusion XL: text states, the text's own, sizes."""
-
-    def __init__(self, model: nn.Module) -> None:
-        super().__init__()
-        self.model = model
 
     def forward(
         self, sample: Tensor, time_proj: Tensor, condition: Tensor, pooled: Tensor, time_ids_proj: Tensor
@@ -80,15 +68,14 @@ class SizedDenoiser(nn.Module):
             )[0]
 
 
-class MaskedDenoiser(nn.Module):
+class MaskedDenoiser(Wrapped):
     """PixArtTransformer2DModel: text states and their mask, and sizes where the model has them.
 
     A learned variance is cut off.
     """
 
     def __init__(self, model: nn.Module) -> None:
-        super().__init__()
-        self.model = model
+        super().__init__(model)
         config: Any = model.config
         self.channels = int(config.in_channels)
 
@@ -125,12 +112,8 @@ def _rows(sizes: Tensor, time_proj: Tensor) -> Tensor:
     return sizes.reshape(-1, time_proj.shape[-1])
 
 
-class PooledDenoiser(nn.Module):
+class PooledDenoiser(Wrapped):
     """SD3Transformer2DModel: text states and the text's own."""
-
-    def __init__(self, model: nn.Module) -> None:
-        super().__init__()
-        self.model = model
 
     def forward(self, sample: Tensor, time_proj: Tensor, condition: Tensor, pooled: Tensor) -> Tensor:
         """(b, c, h, w), (b, time width), (b, tokens, width), (b, width) -> (b, c, h, w)."""
@@ -144,7 +127,7 @@ class PooledDenoiser(nn.Module):
             )[0]
 
 
-class PackedDenoiser(nn.Module):
+class PackedDenoiser(Wrapped):
     """FluxTransformer2DModel on latents as everywhere: two by two of them are packed into a token within it.
 
     Positions are constants of the graph, so they fix the size of the picture and the number of text tokens.
@@ -154,8 +137,7 @@ class PackedDenoiser(nn.Module):
     txt_ids: Tensor
 
     def __init__(self, model: nn.Module, latent_shape: tuple[int, int, int], tokens: int) -> None:
-        super().__init__()
-        self.model = model
+        super().__init__(model)
         self.channels, self.rows, self.columns = latent_shape[0], latent_shape[1] // 2, latent_shape[2] // 2
         row, column = torch.meshgrid(torch.arange(self.rows), torch.arange(self.columns), indexing="ij")
         ids = torch.stack([torch.zeros_like(row), row, column], dim=-1).reshape(-1, 3).float()

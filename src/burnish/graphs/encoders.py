@@ -7,49 +7,35 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from burnish.graphs.wrapped import Wrapped
 
-class TextEncoder(nn.Module):
+
+class TextEncoder(Wrapped):
     """The last hidden state, after the final layer norm: CLIP in Stable Diffusion, T5 in SD3 and Flux."""
-
-    def __init__(self, model: nn.Module) -> None:
-        super().__init__()
-        self.model = model
 
     def forward(self, input_ids: Tensor) -> Tensor:
         """(b, tokens) -> (b, tokens, width)."""
         return self.model(input_ids).last_hidden_state
 
 
-class MaskedTextEncoder(nn.Module):
+class MaskedTextEncoder(Wrapped):
     """T5 in PixArt: the last hidden state, padding left out of attention."""
-
-    def __init__(self, model: nn.Module) -> None:
-        super().__init__()
-        self.model = model
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
         """(b, tokens), (b, tokens) of 0 and 1 -> (b, tokens, width)."""
         return self.model(input_ids, attention_mask=attention_mask).last_hidden_state
 
 
-class PenultimateStates(nn.Module):
+class PenultimateStates(Wrapped):
     """CLIP in Stable Diffusion XL: the states before the last layer, without the final layer norm."""
-
-    def __init__(self, model: nn.Module) -> None:
-        super().__init__()
-        self.model = model
 
     def forward(self, input_ids: Tensor) -> Tensor:
         """(b, tokens) -> (b, tokens, width)."""
         return self.model(input_ids, output_hidden_states=True).hidden_states[-2]
 
 
-class ProjectedStates(nn.Module):
+class ProjectedStates(Wrapped):
     """CLIP with a projection (SDXL and SD3): the states before the last layer, and the text's own."""
-
-    def __init__(self, model: nn.Module) -> None:
-        super().__init__()
-        self.model = model
 
     def forward(self, input_ids: Tensor) -> tuple[Tensor, Tensor]:
         """(b, tokens) -> (b, tokens, width), (b, projection width)."""
@@ -57,12 +43,8 @@ class ProjectedStates(nn.Module):
         return found.hidden_states[-2], found.text_embeds
 
 
-class PooledState(nn.Module):
+class PooledState(Wrapped):
     """CLIP in Flux: the state of the token that ends the text."""
-
-    def __init__(self, model: nn.Module) -> None:
-        super().__init__()
-        self.model = model
 
     def forward(self, input_ids: Tensor) -> Tensor:
         """(b, tokens) -> (b, width)."""
@@ -104,12 +86,8 @@ class ThreeTexts(nn.Module):
         return torch.cat([clip, states_3], dim=1), torch.cat([projected, projected_2], dim=-1)
 
 
-class Decoder(nn.Module):
+class Decoder(Wrapped):
     """Unscaled latents to pixels in [-1, 1]."""
-
-    def __init__(self, model: nn.Module) -> None:
-        super().__init__()
-        self.model = model
 
     def forward(self, sample: Tensor) -> Tensor:
         """(b, c, h, w) -> (b, 3, H, W)."""
@@ -117,12 +95,8 @@ class Decoder(nn.Module):
         return model.decode(sample, return_dict=False)[0]
 
 
-class ImageEncoder(nn.Module):
+class ImageEncoder(Wrapped):
     """Pixels in [-1, 1] to unscaled latents: the mode of the posterior."""
-
-    def __init__(self, model: nn.Module) -> None:
-        super().__init__()
-        self.model = model
 
     def forward(self, sample: Tensor) -> Tensor:
         """(b, 3, H, W) -> (b, c, h, w)."""

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from burnish.graphs.gates import GATES, gated
 from burnish.graphs.quantize import Inputs, quantize
+from burnish.program.trajectories import relative
 
 INPUTS = 8  # of the samples, spread evenly, in one batch
 Array = NDArray[np.float32]
@@ -45,7 +46,7 @@ def sensitivity(model: Any, samples: Sequence[Inputs], changed: Any = None) -> t
         changed = quantize(model, samples)
     output, names = simulated(model, changed, samples)
     exact = output(())
-    found = [Layer(name=name, error=relative_error(output((name,)), exact)) for name in names]
+    found = [Layer(name=name, error=relative(output((name,)), exact)) for name in names]
     return tuple(sorted(found, key=lambda layer: (-layer.error, layer.name)))
 
 
@@ -87,8 +88,3 @@ def simulated(model: Any, changed: Any, samples: Sequence[Inputs]) -> tuple[Outp
         return np.concatenate([np.ravel(found[k]) for k in range(len(found))])
 
     return output, names
-
-
-def relative_error(found: Array, exact: Array) -> float:
-    """Norm of the difference over the norm of `exact`."""
-    return float(np.linalg.norm(found - exact) / max(float(np.linalg.norm(exact)), 1e-12))

@@ -1,7 +1,7 @@
 """Fewer keys and values in self-attention over a picture: the tokens of each rectangle are one, their mean.
 
-Every token still asks, and asks a half or a quarter of the others (Smith et al., ToDo, arXiv 2402.13573, which
-takes one token of each square instead). Attention with the most tokens costs the most and has the most
+Every token still asks, and asks a half or a quarter of the others (Smith et al., ToDo, arXiv 2402.13573,
+which takes one token of each square instead). Attention with the most tokens costs the most and has the most
 alike, so only the highest resolution is changed. Which tokens are merged is known beforehand, so the graph
 stays static, unlike with ToMe (Bolya and Hoffman, arXiv 2303.17604), which matches tokens by what they hold.
 """
@@ -25,12 +25,12 @@ SWAPPED = (0, 1, 3, 2)
 
 
 def merge_tokens(model: Any, share: float) -> Any:
-    """A copy of the ov.Model with `share` of keys and values merged in self-attention at the finest resolution.
+    """A copy of the ov.Model with a share of keys and values merged in its finest self-attention.
 
-    `share` is one of RECTANGLES, otherwise ValueError is raised; which layers it is about `self_attentions`
-    says, and a graph without any comes back as an equal copy. Height and width of `sample` may be open in the
-    graph, as they are in a bundle: the grid is then computed from them as the graph runs. At an odd side the
-    last rectangle has fewer tokens.
+    `share` is one of RECTANGLES. A graph without `self_attentions` comes back as an equal copy. Height and
+    width of `sample` may be open in the graph, as they are in a bundle: the grid is then computed from them
+    as the graph runs. At an odd side the last rectangle has fewer tokens. Raises ValueError for a share that
+    is none of them.
     """
     if share not in RECTANGLES:
         raise ValueError(f"share is {share}, not one of {', '.join(map(str, RECTANGLES))}")

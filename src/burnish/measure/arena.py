@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
@@ -10,6 +10,7 @@ from typing import NamedTuple
 from burnish.core.errors import NotFiniteError
 from burnish.core.evidence import Check, Outcome, Prompt, Suite, Verdict
 from burnish.core.plan import Floor
+from burnish.core.progress import Report as Report
 from burnish.measure.checks import worst
 from burnish.measure.draw import Drawn, Part, draw, draw_part
 from burnish.measure.gate import NOT_FINITE, Control, Limits, discovered_checks, judge, verdict
@@ -19,8 +20,6 @@ from burnish.measure.pictures import Features, Indices, Pictures
 from burnish.measure.scores import Scores, score
 from burnish.program.shorten import fewer_calls
 from burnish.runtime import Pipeline
-
-Report = Callable[[str, float], None]  # what is being done, fraction done
 
 
 class Eyes(NamedTuple):

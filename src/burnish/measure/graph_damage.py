@@ -41,8 +41,7 @@ def noise_weights(graph: Any, share: float) -> None:
         value = _value(weight)
         noisy = value + share * value.std() * rng.standard_normal(value.shape)
         if np.issubdtype(value.dtype, np.integer):
-            limits = np.iinfo(value.dtype)
-            noisy = noisy.round().clip(limits.min, limits.max)
+            noisy = noisy.round().clip(*_limits(weight))
         _replace(weight, noisy.astype(value.dtype))
 
 
@@ -131,7 +130,17 @@ def _constant(output: Any) -> Any:
     return node if node.get_type_name() == "Constant" else None
 
 
+def _limits(constant: Any) -> tuple[int, int]:
+    kind = constant.get_element_type()
+    if kind == ov.Type.i4:
+        return -8, 7
+    found = np.iinfo(kind.to_dtype())
+    return int(found.min), int(found.max)
+
+
 def _value(constant: Any) -> np.ndarray:
+    if constant.get_element_type() == ov.Type.i4:  # two numbers a byte, which numpy has no type for
+        return constant.get_data(dtype=np.float32).astype(np.int8)
     return np.array(constant.data)
 
 

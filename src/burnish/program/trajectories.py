@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from burnish.core.errors import ProgramError
 from burnish.core.program import Program, Row
+from burnish.core.progress import Report as Report
 
 Array = NDArray[np.float64]
 Single = NDArray[np.float32]
-Report = Callable[[str, float], None]  # what is done, and the share of it that is done
 # denoise(timestep, scaled states, guidance weight, which trajectories they are) -> outputs after guidance
 Denoise = Callable[[float, Single, float, range], NDArray[Any]]
 

@@ -44,6 +44,30 @@ class Candidate(NamedTuple):
     outcome: str
 
 
+class Explored(NamedTuple):
+    """One plan that was run on a few prompts: seconds an image, and how far from the original it ended.
+
+    `picture` is what it drew of the first of them, where it is on the frontier.
+    """
+
+    description: str
+    latency_s: float
+    error: float
+    picture: Picture | None = None
+    chosen: bool = False
+
+
+class Lever(NamedTuple):
+    """What one lever does: (seconds an image, error) of the original with it alone, and of the plan without.
+
+    None where that cannot be; the error of what was not run is infinite.
+    """
+
+    name: str
+    alone: tuple[float, float] | None
+    without: tuple[float, float] | None
+
+
 @dataclass(frozen=True, kw_only=True)
 class ReportData:
     """Everything a page shows.
@@ -60,5 +84,7 @@ class ReportData:
     rows: Sequence[Row] = ()
     worst: Sequence[Row] = ()
     candidates: Sequence[Candidate] = ()
+    explored: Sequence[Explored] = ()
+    levers: Sequence[Lever] = ()
     method: Sequence[str] = ()
     provenance: dict[str, str] = field(default_factory=dict)

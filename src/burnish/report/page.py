@@ -16,6 +16,9 @@ from burnish.report.costs import cost_table
 from burnish.report.data import ReportData
 from burnish.report.forest import forest
 from burnish.report.frame import document
+from burnish.report.pareto import CSS as PARETO_CSS
+from burnish.report.pareto import pareto
+from burnish.report.plot import CSS as PLOT_CSS
 from burnish.report.slices import slices
 from burnish.report.style import CSS
 
@@ -40,7 +43,7 @@ def page(data: ReportData) -> str:
 {sections}
 </main>"""
     script = slider.SCRIPT if data.rows or data.worst else ""
-    return document(f"{data.verdict.outcome}: {data.title}", body, CSS, script)
+    return document(f"{data.verdict.outcome}: {data.title}", body, CSS + PLOT_CSS + PARETO_CSS, script)
 
 
 def _sections(data: ReportData) -> dict[str, str]:
@@ -53,6 +56,7 @@ def _sections(data: ReportData) -> dict[str, str]:
         "Watched": tables.watched(said.watched),
         "Controls": tables.controls(said.controls),
         "Cost and quality": cost_table(data),
+        "Plans explored": pareto(data.explored, data.levers),
         "Candidates tried": tables.candidates(data.candidates),
         "For information": tables.advisory(said.advisory),
         "Method": "\n".join(f"<p>{escape(sentence)}</p>" for sentence in data.method),

@@ -118,6 +118,22 @@ class Pipeline:
 
         Raises RequestError before the first call when the request does not fit the bundle.
         """
+        for i, calls, clean in self._cleaned(request):
+            preview = partial(self._pixels, clean)
+            yield Step(
+                index=i,
+                calls=calls,
+                preview=preview,
+                images=self._finish(request, preview()) if i == calls else None,
+            )
+
+    def latents(self, request: Request) -> Array:
+        """What the decoder is given (n, c, h, w) of a request; raises RequestError as `steps` does."""
+        *_, (_, _, clean) = self._cleaned(request)
+        return clean
+
+    def _cleaned(self, request: Request) -> Iterator[tuple[int, int, Array]]:
+        """The clean estimate of each call: (i, calls, estimate), then (calls, calls, x_N)."""
         request.check(self.bundle)
         program, start, known = self._begin(request)
         bound = self._bound(request, program, start, alone=program.passes == program.calls)
@@ -134,14 +150,7 @@ class Pipeline:
 
         fresh = partial(self._fresh, request.seeds, start.shape[1:])
         for i, _, clean in sample(program, start, denoise, fresh):
-            last = i == program.calls
-            preview = partial(self._pixels, clean)
-            yield Step(
-                index=i,
-                calls=program.calls,
-                preview=preview,
-                images=self._finish(request, preview()) if last else None,
-            )
+            yield i, program.calls, clean
 
     def generate(self, request: Request) -> Pixels:
         """The pictures (n, height, width, 3; uint8) of a request."""

@@ -8,16 +8,16 @@ from __future__ import annotations
 import json
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
-from burnish.core.errors import BundleError, ProgramError
+from burnish.core.errors import BundleError
 from burnish.core.evidence import Check, Outcome, Verdict
 from burnish.core.files import digest_text
-from burnish.core.plan import Precision
+from burnish.core.plan import Plan
 from burnish.measure.arena import Arena, Report
 from burnish.measure.checks import NEWLY_BROKEN, worst
 from burnish.runtime import Pipeline
@@ -46,24 +46,22 @@ class Trial:
 
 def chosen(
     plans: Sequence[Candidate],
-    benches: Mapping[Precision, Pipeline],
+    bench_of: Callable[[Plan], Pipeline],
     selection: Arena,
     trials: list[Trial],
-    time_limit_s: float,
+    deadline: float,
     notes: Path,
     report: Report,
-    fitted: Callable[[Candidate], Candidate] = lambda found: found,
 ) -> Iterator[Candidate]:
-    """Plans that pass on the selection prompts, cheapest first and each dearer, until the time is up.
+    """Plans that pass on the selection prompts, cheapest first and each dearer, until `deadline` (monotonic).
 
-    `plans` come in order of cost, and `fitted` gives one its final table. Every answer is added to `trials`,
-    and what took long is left in `notes`.
+    `plans` come in order of cost. Every answer is added to `trials`, and what took long is left in `notes`.
     """
-    deadline, least, number = time.monotonic() + time_limit_s, 0.0, 0
+    least, number = 0.0, 0
 
     def judged(found: Candidate, count: int | None = None) -> Verdict:
         report(f"trying {found.plan.describe()}", number / len(plans))
-        answer = _judged(benches[found.plan.precision].with_program(found.program), selection, notes, count)
+        answer = _judged(bench_of(found.plan).with_program(found.program), selection, notes, count)
         trials.append(Trial(candidate=found, stage=STAGES[count], verdict=answer))
         return answer
 
@@ -72,13 +70,8 @@ def chosen(
             continue
         if time.monotonic() > deadline:
             return
-        equals = []
-        for found in group:
-            if time.monotonic() > deadline:
-                return
-            number += 1
-            with suppress(ProgramError):  # what cannot be fitted to this model is no candidate
-                equals.append(fitted(found))
+        equals = list(group)
+        number += len(equals)
         best = _best_screened(equals, judged)
         if best is None:
             continue

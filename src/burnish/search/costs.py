@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from statistics import median
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from burnish.core.bundle import BEFORE, IDS, PIECES, WHOLE, Role, suffix, text_lengths
-from burnish.core.plan import Precision
 from burnish.core.program import Program
 from burnish.measure.cost import measure_cost
 from burnish.runtime import Pipeline
 
+Key = TypeVar("Key")
 TURNS = 7
 REPEATS = 3  # of each graph in a turn
 CALLS: tuple[Role, ...] = ("time_proj", "modulation")  # of those before the denoiser, run once a call
@@ -40,6 +40,10 @@ class GraphSeconds:
         """One pass of the whole denoiser."""
         return sum(self.of.get(role, 0.0) for role in (*WHOLE, *PIECES))
 
+    def scaled(self, share: float) -> GraphSeconds:
+        """All of them times `share`."""
+        return replace(self, of={role: seconds * share for role, seconds in self.of.items()})
+
     def latency_s(self, program: Program) -> float:
         """Seconds one picture takes under `program`; a guided picture reads two texts."""
         texts = 2 if program.passes > program.calls else 1
@@ -50,22 +54,17 @@ class GraphSeconds:
         return sum(often[role] * seconds for role, seconds in self.of.items())
 
 
-def graph_seconds(benches: Mapping[Precision, Pipeline]) -> dict[Precision, GraphSeconds]:
-    """Times the graphs of open bundles one by one.
+def graph_seconds(benches: Mapping[Key, Pipeline]) -> dict[Key, GraphSeconds]:
+    """Times the graphs of open bundles one by one; of passes side by side, each one's share of the time.
 
     The bundles take turns, so that other work on the machine slows all of them alike: what they are to each
     other decides which precision is worth trying.
     """
-    inputs = {precision: _inputs(bench) for precision, bench in benches.items()}
-    turns = [
-        {precision: _turn(bench, inputs[precision]) for precision, bench in benches.items()}
-        for _ in range(TURNS)
-    ]
+    inputs = {key: _inputs(bench) for key, bench in benches.items()}
+    turns = [{key: _turn(bench, inputs[key]) for key, bench in benches.items()} for _ in range(TURNS)]
     return {
-        precision: GraphSeconds(
-            of={role: median(turn[precision][role] for turn in turns) for role in inputs[precision]}
-        )
-        for precision in benches
+        key: GraphSeconds(of={role: median(turn[key][role] for turn in turns) for role in inputs[key]})
+        for key in benches
     }
 
 
@@ -95,8 +94,8 @@ def _whole(name: str, shape: tuple[int, ...]) -> bool:
 
 
 def _turn(pipeline: Pipeline, inputs: Inputs) -> dict[Role, float]:
-    graphs = pipeline.graphs
-    return {
-        role: measure_cost(partial(graphs[role].lent, wires), REPEATS).latency_s
-        for role, wires in inputs.items()
-    }
+    graphs, found = pipeline.graphs, dict[Role, float]()
+    for role, wires in inputs.items():
+        runs = [wires] * (pipeline.streams if role in (*WHOLE, *PIECES) else 1)
+        found[role] = measure_cost(partial(graphs[role].together, runs), REPEATS).latency_s / len(runs)
+    return found

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+import math
 import platform
+import shutil
 from importlib.metadata import version
 from pathlib import Path
 
 from burnish.core.bundle import MANIFEST, Bundle
 from burnish.core.files import write_text
 from burnish.core.program import Program
-from burnish.report.data import Candidate, ReportData, Row, Side
+from burnish.report import data
+from burnish.report.data import Explored, Lever, ReportData, Row, Side
 from burnish.report.page import write_report
 from burnish.report.sheet import contact_sheet
+from burnish.search.candidates import Candidate
 from burnish.search.choose import Trial
 from burnish.search.search import Optimized
 
@@ -30,6 +34,9 @@ def write_evidence(directory: Path, found: Optimized, original: str) -> None:
     found.verdict.save(evidence / "verdict.json")
     trials = [*found.trials, *([found.control] if found.control else [])]
     write_text(evidence / "trials.json", json.dumps([_plain(t) for t in trials], indent=2) + "\n")
+    explored = [_told(c) for c in found.explored]
+    write_text(evidence / "explored.json", json.dumps(explored, indent=2) + "\n")
+    shutil.copyfile(found.study, evidence / "study.journal")  # which Optuna's dashboard opens
     rows = _rows(found)
     sides = [
         Side(name=name, plan=plan, measurement=cost)
@@ -48,6 +55,8 @@ def write_evidence(directory: Path, found: Optimized, original: str) -> None:
             verdict=found.verdict,
             rows=rows,
             candidates=[_shown(t) for t in trials],
+            explored=_explored(found),
+            levers=[Lever(v.name, _point(v.alone), _point(v.without)) for v in found.levers],
             provenance=provenance(directory),
         ),
     )
@@ -56,6 +65,18 @@ def write_evidence(directory: Path, found: Optimized, original: str) -> None:
         ("original", "optimized"),
         scale=2 if rows[0].original.shape[0] < 128 else 1,
     ).save(evidence / "sheet.png")
+
+
+def _explored(found: Optimized) -> list[Explored]:
+    drawn = {c.plan: picture for c, picture in found.thumbnails}
+    return [
+        Explored(c.plan.describe(), c.latency_s, c.error, drawn.get(c.plan), c.plan == found.winner.plan)
+        for c in found.explored
+    ]
+
+
+def _point(found: Candidate | None) -> tuple[float, float] | None:
+    return (found.latency_s, found.error) if found else None
 
 
 def _rows(found: Optimized) -> list[Row]:
@@ -82,17 +103,21 @@ def provenance(directory: Path) -> dict[str, str]:
     }
 
 
-def _shown(trial: Trial) -> Candidate:
+def _shown(trial: Trial) -> data.Candidate:
     c = trial.candidate
-    return Candidate(c.plan.describe(), c.program.passes, c.latency_s, f"{trial.stage}: {trial.outcome}")
+    return data.Candidate(c.plan.describe(), c.program.passes, c.latency_s, f"{trial.stage}: {trial.outcome}")
+
+
+def _told(c: Candidate) -> dict[str, object]:
+    error = c.error if math.isfinite(c.error) else None
+    plan = c.plan.model_dump(mode="json")
+    return {"plan": plan, "passes": c.program.passes, "latency_s": c.latency_s, "error": error}
 
 
 def _plain(trial: Trial) -> dict[str, object]:
     c = trial.candidate
     return {
-        "plan": c.plan.model_dump(mode="json"),
-        "passes": c.program.passes,
-        "latency_s": c.latency_s,
+        **_told(c),
         "stage": trial.stage,
         "outcome": trial.outcome,
         "checks": [k.model_dump(mode="json") for k in trial.verdict.checks],

@@ -9,33 +9,42 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from pathlib import Path
 
 from burnish.build import GraphStore, build, fitted_program, plan_program, reference_plan
 from burnish.build.calibration import Conditions
-from burnish.core.errors import PlanError
+from burnish.core.budget import Budget
 from burnish.core.evidence import Suite, Verdict
 from burnish.core.files import digest_text, source_digest
 from burnish.core.model import Device
-from burnish.core.plan import Floor, Plan, Precision
-from burnish.measure.arena import Arena, Eyes, Report, make_arena
+from burnish.core.plan import Floor, Plan
+from burnish.core.progress import Report
+from burnish.measure.arena import Arena, Eyes, make_arena
 from burnish.measure.controls import armed
-from burnish.measure.cost import measure_cold
 from burnish.measure.draw import Part
 from burnish.measure.judge import Judge
+from burnish.measure.margin import Margin
 from burnish.measure.pictures import Pictures
+from burnish.report.picture import Picture
 from burnish.runtime import Pipeline
-from burnish.search.candidates import Candidate, candidates, fewer_calls, precisions, worthwhile
+from burnish.search.benches import Benches
+from burnish.search.budget import beyond, nothing_passes
+from burnish.search.candidates import Candidate, fewer_calls, precisions, worthwhile
 from burnish.search.choose import Trial, chosen
 from burnish.search.costs import graph_seconds
+from burnish.search.explore import TRIALS, Explorer, frontier
+from burnish.search.levers import Lever, levers
+from burnish.search.proxy import Crew, Proxy, alone
+from burnish.search.space import Space, spread
 
 MOST_CONDITIONS = 48  # prompts that tables are fitted to; fewer of them make the ranges of int8
 LADDER = 4  # plans that are chosen to be confirmed
-CALIBRATION_STEPS = 10  # of the table that the trial int8 graphs are calibrated on
+EXPLORING = 0.6  # of the time limit, at most: the rest is for judging
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,16 +57,12 @@ class Optimized:
     verdict: Verdict
     trials: tuple[Trial, ...]
     control: Trial | None  # the reference with as many calls as the winner's time pays for
+    explored: tuple[Candidate, ...]  # with costs and errors, judged or not
+    levers: tuple[Lever, ...]
+    thumbnails: tuple[tuple[Candidate, Picture], ...]  # one picture of each plan of the frontier
+    study: Path  # Optuna's journal of what was explored
     pictures: tuple[Sequence[Pictures], Sequence[Pictures]]  # confirmation: reference, winner
     notes: Path  # what an interrupted search would go on from; to be removed once the bundle is in its place
-
-
-class NothingPassesError(PlanError):
-    """No plan met budget and floor; `trials` says which came nearest."""
-
-    def __init__(self, problem: str, remedy: str, trials: tuple[Trial, ...]) -> None:
-        super().__init__(problem, remedy)
-        self.trials = trials
 
 
 def optimize(
@@ -69,9 +74,11 @@ def optimize(
     judge: Judge,
     device: Device,
     floor: Floor = "equivalent",
-    max_latency_s: float | None = None,
-    max_memory_mib: float | None = None,
+    margin: Margin | None = None,
+    budget: Budget | None = None,
     time_limit_s: float = 900.0,
+    trials: int = TRIALS,
+    crew: Crew = alone,
     report: Report = lambda what, fraction: None,
 ) -> Optimized:
     """Leaves the cheapest bundle that passes `floor` in `directory`: the very one that was judged.
@@ -81,48 +88,113 @@ def optimize(
     NothingPassesError when no plan within the budget passes, ModelError and PlanError as `build` does; what
     is in `directory` is then of no use.
     """
-    plan = reference_plan(store.model)
+    begun, plan = time.monotonic(), reference_plan(store.model)
     report("building the original as a bundle", 0.0)
     build(store, plan, scratch / "reference", device=device)
     reference = Pipeline(scratch / "reference", verify=False)
-    benches = dict(_benches(store, plan, scratch, suite, device, report))
-    seconds = graph_seconds(_lean(benches, max_memory_mib))
-    plans = _within(candidates(store.model, plan, worthwhile(seconds), floor=floor), max_latency_s)
+    notes = _notes(store, suite, judge, floor, reference, margin)
+    benches = Benches(store, scratch / "benches", conditions_of(suite), device, reference, report)
+    explorer = _explorer(benches, plan, suite, floor, budget or Budget(), crew, notes)
+    explored = explorer.explore(begun + EXPLORING * time_limit_s, trials)
 
     def arena(part: Part) -> Arena:
-        return armed(make_arena(suite, part, Eyes(judge), floor, reference, report))
+        return armed(make_arena(suite, part, Eyes(judge), floor, reference, report, margin))
 
-    conditions = conditions_of(suite)
-
-    def fitted(found: Candidate) -> Candidate:
-        report(f"fitting {found.plan.describe()}", 0.0)
-        return replace(found, program=fitted_program(store, found.plan, conditions, report))
-
-    notes = _notes(store, suite, judge, floor, reference)
-    trials: list[Trial] = []
-    passing = chosen(plans, benches, arena("selection"), trials, time_limit_s, notes, report, fitted)
+    tried: list[Trial] = []
+    judging = _Judging(benches, partial(arena, "selection"), tried, begun + time_limit_s, notes, report)
+    passing = judging.within(explored, budget or Budget(), floor)
 
     def built(found: Candidate) -> Pipeline:
         report(f"building {found.plan.describe()}", 0.0)
         place = scratch / "confirmed" / digest_text(found.plan.model_dump_json())[:8]
-        build(store, found.plan, place, conditions=conditions, device=device)
+        build(store, found.plan, place, conditions=benches.conditions, device=device)
         return Pipeline(place, verify=False)
 
-    confirmed = _confirmed(list(islice(passing, LADDER)), built, partial(arena, "confirmation"), trials)
+    confirmed = _confirmed(passing, built, partial(arena, "confirmation"), tried)
     if confirmed is None:
-        shutil.rmtree(notes, ignore_errors=True)
-        raise _nothing(trials, floor)
+        raise nothing_passes(floor, passing, None, tried)
     _move(confirmed.pipeline.directory, directory)
+    winner = confirmed.trial.candidate
+    report("running each lever alone", 0.0)
     return Optimized(
         reference=reference.directory,
         suite=suite,
-        winner=confirmed.trial.candidate,
+        winner=winner,
         verdict=confirmed.trial.verdict,
-        trials=tuple(trials),
+        trials=tuple(tried),
         pictures=(confirmed.ground.pictures, confirmed.pictures),
         notes=notes,
-        control=_control(store, plan, confirmed.trial.candidate, reference, confirmed.ground),
+        control=_control(store, plan, winner, reference, confirmed.ground),
+        explored=tuple(explored),
+        levers=levers(explorer, plan, winner.plan),
+        thumbnails=_thumbnails(benches, explorer, frontier(explored)),
+        study=explorer.study,
     )
+
+
+def _explorer(
+    benches: Benches, plan: Plan, suite: Suite, floor: Floor, budget: Budget, crew: Crew, notes: Path
+) -> Explorer:
+    store, card = benches.store, benches.store.model.card
+    bounded = budget.disk_mib is not None or budget.memory_mib is not None
+    faster = {p: benches.of(Plan(precision=p)).seconds for p in precisions(card, benches.device)}
+    space = Space(
+        card=card,
+        reference=plan,
+        device=benches.device,
+        floor=floor,
+        precisions=worthwhile(faster),
+        cuts=spread(len(store.depths)),
+        weights=("", "int8") if bounded else ("",),
+    )
+    return Explorer(
+        space=space,
+        benches=benches,
+        proxy=Proxy(store.model, plan, benches.original, suite),
+        crew=crew,
+        fitted=lambda found: fitted_program(store, found, benches.conditions, benches.report),
+        study=notes / "study.journal",
+        report=benches.report,
+    )
+
+
+@dataclass(frozen=True)
+class _Judging:
+    """What it takes to choose plans on the selection prompts."""
+
+    benches: Benches
+    arena: Callable[[], Arena]
+    trials: list[Trial]
+    deadline: float
+    notes: Path
+    report: Report
+
+    def within(self, explored: Sequence[Candidate], budget: Budget, floor: Floor) -> list[Candidate]:
+        """The plans to be confirmed, the cheapest first; raises NothingPassesError where there are none."""
+        why = {c: beyond(budget, c, self.benches.of(c.plan)) for c in explored}
+        allowed = [c for c in explored if not why[c]]
+        found = list(islice(self._chosen(frontier(allowed)), LADDER))
+        if found:
+            return found
+        other = next(self._chosen(frontier([c for c in explored if why[c]])), None)
+        raise nothing_passes(floor, allowed, (other, why[other]) if other else None, self.trials)
+
+    def _chosen(self, plans: Sequence[Candidate]) -> Iterator[Candidate]:
+        if not plans or time.monotonic() > self.deadline:
+            return iter(())
+
+        def bench_of(plan: Plan) -> Pipeline:
+            return self.benches.of(plan).pipeline
+
+        return chosen(plans, bench_of, self.arena(), self.trials, self.deadline, self.notes, self.report)
+
+
+def _thumbnails(
+    benches: Benches, explorer: Explorer, found: Sequence[Candidate]
+) -> tuple[tuple[Candidate, Picture], ...]:
+    """The first picture of the proxy's request as each plan draws it."""
+    request = explorer.proxy.first
+    return tuple((c, benches.of(c.plan).pipeline.with_program(c.program).generate(request)[0]) for c in found)
 
 
 def _move(source: Path, directory: Path) -> None:
@@ -131,10 +203,12 @@ def _move(source: Path, directory: Path) -> None:
         shutil.move(part, directory)
 
 
-def _notes(store: GraphStore, suite: Suite, judge: Judge, floor: Floor, reference: Pipeline) -> Path:
+def _notes(
+    store: GraphStore, suite: Suite, judge: Judge, floor: Floor, reference: Pipeline, margin: Margin | None
+) -> Path:
     """Where a search leaves what it knows of plans, until a bundle is in its place or none passes."""
     code = source_digest("measure/**/*.py", "search/*.py")
-    asked = [suite.model_dump_json(), judge.digest, floor, reference.bundle.identity, code]
+    asked = [suite.model_dump_json(), judge.digest, floor, reference.bundle.identity, code, repr(margin)]
     return store.root / "notes" / digest_text(json.dumps(asked))[:24]
 
 
@@ -142,49 +216,6 @@ def conditions_of(suite: Suite) -> Conditions:
     """The selection prompts, for calibration: the confirmation prompts stay unseen."""
     prompts = tuple(p.prompt for p in suite.selection if p.prompt)
     return Conditions(prompts=prompts[:MOST_CONDITIONS]) if prompts else Conditions()
-
-
-def _benches(
-    store: GraphStore, plan: Plan, scratch: Path, suite: Suite, device: Device, report: Report
-) -> Iterator[tuple[Precision, Pipeline]]:
-    """One bundle a precision, on which every table of that precision is tried."""
-    for precision in precisions(store.model.card, device):
-        report(f"building {precision} graphs", 0.0)
-        trial = plan.model_copy(update={"precision": precision, "num_inference_steps": CALIBRATION_STEPS})
-        directory = scratch / f"bench-{precision}"
-        build(store, trial, directory, conditions=conditions_of(suite), device=device)
-        yield precision, Pipeline(directory, verify=False)
-
-
-def _within(plans: list[Candidate], max_latency_s: float | None) -> list[Candidate]:
-    """The plans that take no longer; raises NothingPassesError where none does."""
-    if max_latency_s is None:
-        return plans
-    cheap = [c for c in plans if c.latency_s <= max_latency_s]
-    if not cheap:
-        raise NothingPassesError(f"no plan is within {max_latency_s} s a picture", "Raise --max-latency", ())
-    return cheap
-
-
-def _lean(
-    benches: Mapping[Precision, Pipeline], max_memory_mib: float | None
-) -> Mapping[Precision, Pipeline]:
-    """The precisions whose whole process stays within `max_memory_mib`; raises PlanError where none does.
-
-    A table's length costs no memory: graphs run one after the other, on the same buffers.
-    """
-    if max_memory_mib is None:
-        return benches
-    peaks = {
-        precision: measure_cold(bench.directory, first=True).peak_mib for precision, bench in benches.items()
-    }
-    if min(peaks.values()) > max_memory_mib:
-        leanest = min(peaks, key=peaks.__getitem__)
-        raise PlanError(
-            f"the leanest bundle ({leanest}) takes {peaks[leanest]:.0f} MiB, not {max_memory_mib:g}",
-            "Raise --max-memory",
-        )
-    return {precision: bench for precision, bench in benches.items() if peaks[precision] <= max_memory_mib}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -225,21 +256,9 @@ def _confirmed(
 def _control(
     store: GraphStore, plan: Plan, found: Candidate, reference: Pipeline, arena: Arena
 ) -> Trial | None:
-    seconds = graph_seconds({plan.precision: reference})[plan.precision]
-    same_cost = fewer_calls(store.model, plan, found, seconds)
+    same_cost = fewer_calls(store.model, plan, found, graph_seconds({0: reference})[0])
     if same_cost is None:
         return None
     program = plan_program(store.model, same_cost.plan)
     answer, _ = arena.judged(reference.with_program(program))
     return Trial(candidate=same_cost, stage="fewer calls at the same cost", verdict=answer)
-
-
-def _nothing(trials: list[Trial], floor: Floor) -> NothingPassesError:
-    tried = len({t.candidate.plan for t in trials})
-    if tried == 0:
-        return NothingPassesError("the time was up before any plan was tried", "Raise --time-limit", ())
-    return NothingPassesError(
-        f"none of the {tried} plans tried passed {floor}",
-        "Raise --max-latency or the time limit, or use more prompts",
-        tuple(trials),
-    )

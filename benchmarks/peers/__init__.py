@@ -1,0 +1,1 @@
+"""The comparison with peers: each in its own environment, all on the same model, prompts and noise."""

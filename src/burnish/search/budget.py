@@ -1,0 +1,48 @@
+"""What of the explored is within the budget, and what is said where nothing passes there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from burnish.core.budget import Budget
+from burnish.core.errors import PlanError
+from burnish.core.units import show_seconds
+from burnish.search.benches import Bench
+from burnish.search.candidates import Candidate
+from burnish.search.choose import Trial
+
+
+class NothingPassesError(PlanError):
+    """No plan met budget and floor; `trials` says which came nearest."""
+
+    def __init__(self, problem: str, remedy: str, trials: Sequence[Trial]) -> None:
+        super().__init__(problem, remedy)
+        self.trials = tuple(trials)
+
+
+def beyond(budget: Budget, found: Candidate, bench: Bench) -> str:
+    """Why a candidate is not within the budget, or ""; memory is measured only where it is bounded."""
+    memory = bench.peak_mib if budget.memory_mib is not None else 0.0
+    return budget.exceeded(found.latency_s, memory, bench.disk_mib)
+
+
+def nothing_passes(
+    floor: str, within: Sequence[Candidate], passing: tuple[Candidate, str] | None, trials: Sequence[Trial]
+) -> NothingPassesError:
+    """The nearest plans on each side: the best within the budget, and the cheapest that passes beyond it.
+
+    With that one comes what of it is beyond.
+    """
+    said = [f"no plan within the budget passes {floor}" if within else "no plan is within the budget"]
+    if within:
+        said.append(f"the nearest within it is {_shown(min(within, key=lambda c: c.error))}")
+    if passing is not None:
+        said.append(f"of the others {_shown(passing[0])} passes on the selection prompts, and {passing[1]}")
+    elif not trials:
+        said.append("the time was up before any was judged")
+    remedy = "Raise the budget or --time-limit, or use more prompts"
+    return NothingPassesError("; ".join(said), remedy, trials)
+
+
+def _shown(found: Candidate) -> str:
+    return f"{found.plan.describe()} ({show_seconds(found.latency_s)} a picture)"
