@@ -3,9 +3,9 @@
     python -m benchmarks.unet_call [--model sd15]        Stable Diffusion 1.5 at 512 pixels, or icons
 
 sd15 has the published configs and random weights: this shows speed, not quality. int8 is calibrated on two
-random inputs for the same reason. Each row is a process of its own, so that peak memory is its own. Operations
-are two a multiplication of convolutions and matrix products; the rate is that of large products on this
-machine, in the same precision. `products` is the share of the time that those layers take; the rest is
+random inputs for the same reason. Each row is a process of its own, so that peak memory is its own.
+Operations are two a multiplication of convolutions and matrix products; the rate is that of large products on
+this machine, in the same precision. `products` is the share of the time that those layers take; the rest is
 everything that moves and does not multiply: normalization, softmax, activations, reordering.
 """
 

@@ -62,8 +62,8 @@ def model_card(results: dict) -> str:
             "---",
             "# icons",
             "",
-            "Text to a 64-pixel icon, in the layout of Stable Diffusion. Trained from scratch on icon sets under "
-            "MIT and Apache-2.0; see DATA.md.",
+            "Text to a 64-pixel icon, in the layout of Stable Diffusion. Trained from scratch on icon sets "
+            "under MIT and Apache-2.0; see DATA.md.",
             "",
             "Measured by the recipe's own evaluation:",
             "",

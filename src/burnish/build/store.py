@@ -138,9 +138,8 @@ class GraphStore:
         def made() -> Iterator[tuple[Role, Any]]:
             names = ("", *self.depths)
             if depth >= len(names):
-                raise PlanError(
-                    f"the denoiser has no cut at depth {depth}", f"The deepest is {len(names) - 1}"
-                )
+                remedy = f"The deepest is {len(names) - 1}" if self.depths else "Leave cut at 0"
+                raise PlanError(f"the denoiser has no cut at depth {depth}", remedy)
             whole = merged(ov.Core().read_model(self._whole()), merging)
             return ((piece.role, piece.model) for piece in cut(whole, names[depth]))
 
