@@ -45,7 +45,8 @@ class Candidate(NamedTuple):
 
 
 class Explored(NamedTuple):
-    """One plan that was run on a few prompts: seconds an image, and how far from the original it ended.
+    """One plan that was run on a few prompts: seconds an image, and how far from the original of as much
+    guidance it ended.
 
     `picture` is what it drew of the first of them, where it is on the frontier.
     """
@@ -53,6 +54,7 @@ class Explored(NamedTuple):
     description: str
     latency_s: float
     error: float
+    guidance_scale: float
     picture: Picture | None = None
     chosen: bool = False
 

@@ -10,7 +10,7 @@ from burnish.core.units import show_seconds
 from burnish.report import words
 from burnish.report.data import Explored, Lever
 from burnish.report.picture import data_uri
-from burnish.report.plot import Line, Plot, draw
+from burnish.report.plot import Line, Plot, draw, legend
 from burnish.report.tables import table
 
 CHOSEN = ' class="chosen"'
@@ -30,17 +30,22 @@ def pareto(explored: Sequence[Explored], levers: Sequence[Lever]) -> str:
     if not front:
         return ""
     chosen = next((each for each in explored if each.chosen), None)
+    scales = list(dict.fromkeys(each.guidance_scale for each in front))
     plot = Plot(
         x_label="seconds for an image",
         y_label="error: where its latents end, from the original's of as much guidance",
         told=f"{len(explored)} plans by seconds for an image and error; {len(front)} are on the frontier",
-        lines=[Line(key=0, points=[(e.latency_s, e.error) for e in front])],
+        lines=[
+            Line(key=k, points=[(e.latency_s, e.error) for e in front if e.guidance_scale == scale])
+            for k, scale in enumerate(scales)
+        ],
         show_x=show_seconds,
         show_y=lambda value: f"{value:.2g}",
-        dots=[(e.latency_s, e.error) for e in explored if e.error > 0],
+        dots=[(e.latency_s, e.error) for e in explored if 0 < e.error < math.inf],
         at_x=chosen.latency_s if chosen else None,
     )
-    return draw(plot) + _pictures(front) + _levers(levers, chosen)
+    names = [f"the frontier at guidance {scale:g}" for scale in scales]
+    return draw(plot) + legend(names) + _pictures(front) + _levers(levers, chosen)
 
 
 def _pictures(front: Sequence[Explored]) -> str:

@@ -70,7 +70,14 @@ def write_evidence(directory: Path, found: Optimized, original: str) -> None:
 def _explored(found: Optimized) -> list[Explored]:
     drawn = {c.plan: picture for c, picture in found.thumbnails}
     return [
-        Explored(c.plan.describe(), c.latency_s, c.error, drawn.get(c.plan), c.plan == found.winner.plan)
+        Explored(
+            description=c.plan.describe(),
+            latency_s=c.latency_s,
+            error=c.error,
+            guidance_scale=c.plan.guidance_scale,
+            picture=drawn.get(c.plan),
+            chosen=c.plan == found.winner.plan,
+        )
         for c in found.explored
     ]
 
