@@ -129,7 +129,7 @@ def main() -> None:
     parser.add_argument("--prompts", type=int, help="the first so many confirmation prompts, to try it out")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--again", action="store_true", help="forget what is kept of the chosen rows")
-    parser.add_argument("--keep", action="store_true", help="keep the environments (20 GiB) when all is done")
+    parser.add_argument("--keep", action="store_true", help="keep the environments (11 GiB) when all is done")
     asked = parser.parse_args()
     finished = compare(asked.model, asked.only, asked.prompts, asked.rounds, asked.again)
     if finished and not asked.keep:

@@ -159,8 +159,8 @@ def test_int8_is_near_where_torchao_is(bundle: Bundles) -> None:
     assert psnr(Pipeline(bundle(DIT, runtime="torch", precision="int8")).generate(asked(DIT)), exact) > 15
 
 
-def test_weights_that_an_adapter_changed_are_written(bundle: Bundles) -> None:
-    """A bundle's directory opens by itself as the model that it was built of."""
+def test_the_directory_within_is_a_model_of_its_own(bundle: Bundles) -> None:
+    """It opens by itself, and names no part that is not run."""
     directory = bundle(SD, runtime="torch")
     index: dict[str, Any] = json.loads((directory / "model" / "model_index.json").read_text())
     assert "safety_checker" not in index

@@ -28,7 +28,8 @@ def open_model(asked: Request) -> Make:
 
     pipeline = load_pipeline(asked)
     if options.get("lora"):
-        pipeline.load_lora_weights(options["lora"], local_files_only=True)
+        weights = "pytorch_lora_weights.safetensors"
+        pipeline.load_lora_weights(options["lora"], weight_name=weights, local_files_only=True)
     if options.get("tiny_decoder"):
         from diffusers import AutoencoderTiny
 

@@ -11,14 +11,8 @@ def open_model(asked: Request) -> Make:
     from pruna import SmashConfig, smash
 
     pipeline = load_pipeline(asked)
-    dtype = pipeline.unet.dtype
     config = SmashConfig(asked["options"]["algorithms"], device="cpu", cache_dir_prefix=asked["kept"])
-    smashed = smash(model=pipeline, smash_config=config)
-    if "half" in asked["options"]["algorithms"]:
-        import torch
-
-        dtype = torch.float16
-    return maker(smashed, asked, dtype)
+    return maker(smash(model=pipeline, smash_config=config), asked, pipeline.unet.dtype)
 
 
 if __name__ == "__main__":

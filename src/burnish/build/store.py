@@ -53,7 +53,7 @@ _GRAPHS = TypeAdapter(tuple[Graph, ...])
 def _maker() -> str:
     """What makes graphs and pictures, in a few letters: other releases, or other code, make others."""
     versions = [version(name) for name in ("openvino", "nncf", "torch", "diffusers", "transformers")]
-    rooms = ("build", "core", "graphs", "load", "program", "runtime")
+    rooms = ("build", "core", "graphs", "load", "program", "runtime", "torch_runtime")
     code = source_digest(*(f"{room}/*.py" for room in rooms))
     return digest_text("\n".join([*versions, code]))[:8]
 

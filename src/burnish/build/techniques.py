@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from burnish.build import caching, guidance, learned, precision, solver, streams, token_merging, weights
+from burnish.build import (
+    caching,
+    engines,
+    guidance,
+    learned,
+    precision,
+    solver,
+    streams,
+    token_merging,
+    weights,
+)
 from burnish.core.errors import PlanError
 from burnish.core.model import Device, ModelCard
 from burnish.core.plan import Plan
@@ -16,6 +26,7 @@ TECHNIQUES = (
     precision.TECHNIQUE,
     weights.TECHNIQUE,
     streams.TECHNIQUE,
+    engines.TECHNIQUE,
 )
 
 

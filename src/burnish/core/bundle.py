@@ -69,7 +69,8 @@ class Graph(Part):
     """
 
     role: Role
-    file: str = Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*\.xml$")  # OpenVINO IR; weights beside it (.bin)
+    # OpenVINO IR or ONNX, weights beside it (.bin); PyTorch has one directory for all of them
+    file: str = Field(pattern=r"^([A-Za-z0-9_][A-Za-z0-9_.-]*\.(xml|onnx)|model/model_index\.json)$")
     inputs: tuple[Wire, ...] = Field(min_length=1, max_length=MOST_WIRES)
     outputs: dict[Wire, Shape] = Field(min_length=1, max_length=MOST_WIRES)
     precision: Precision

@@ -23,8 +23,10 @@ def inside(directory: Path, name: str) -> Path:
     return path
 
 
-def files_of(graph: Graph) -> tuple[str, str]:
-    """The names of a graph's two files in its bundle: what it computes, and its weights."""
+def files_of(graph: Graph) -> tuple[str, ...]:
+    """The names of a graph's files in its bundle: what it computes, and its weights where they are its own."""
+    if graph.file.endswith(".json"):  # of PyTorch, whose modules are checked when they are opened
+        return (graph.file,)
     return graph.file, Path(graph.file).with_suffix(".bin").as_posix()
 
 

@@ -21,6 +21,7 @@ from burnish.core.files import digest, read_text
 from burnish.core.noise import noise
 from burnish.core.program import Program
 from burnish.runtime.denoiser import Denoiser, Observe
+from burnish.runtime.engines import open_graphs
 from burnish.runtime.graphs import CompiledGraph, Shape
 from burnish.runtime.manifest import files_of, inside, open_manifest
 from burnish.runtime.request import Pixels, Request
@@ -63,18 +64,7 @@ class Pipeline:
         self.program = Program.read(self.directory / self.bundle.program)
         self.streams = streams or self.bundle.plan.streams
         self._observe = observe
-        core = ov.Core()
-        self._graphs = {
-            g.role: CompiledGraph(
-                core,
-                inside(self.directory, g.file),
-                g,
-                identity=" ".join(self.bundle.files[name] for name in files_of(g)),
-                threads=threads,
-                streams=self.streams if g.role in (*WHOLE, *PIECES) else 1,
-            )
-            for g in self.bundle.graphs
-        }
+        self._graphs = self._compiled() if self.bundle.plan.runtime == "openvino" else self._opened()
         lengths = text_lengths(self.bundle.model)
         self._teller = Teller(
             bundle=self.bundle,
@@ -84,6 +74,25 @@ class Pipeline:
                 for name, length in zip(self.bundle.tokenizers, lengths, strict=False)
             ],
         )
+
+    def _compiled(self) -> dict[Role, CompiledGraph]:
+        core = ov.Core()
+        return {
+            g.role: CompiledGraph(
+                core,
+                inside(self.directory, g.file),
+                g,
+                identity=" ".join(self.bundle.files[name] for name in files_of(g)),
+                threads=self.threads,
+                streams=self.streams if g.role in (*WHOLE, *PIECES) else 1,
+            )
+            for g in self.bundle.graphs
+        }
+
+    def _opened(self) -> dict[Role, CompiledGraph]:
+        """Graphs of another engine, which have what a CompiledGraph has."""
+        self.streams = 1  # theirs is one
+        return open_graphs(self.directory, self.bundle, threads=self.threads)
 
     def with_program(self, program: Program) -> Pipeline:
         """The same compiled graphs under another table, from noise only: how plans are tried unbuilt."""
