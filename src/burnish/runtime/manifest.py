@@ -24,7 +24,7 @@ def inside(directory: Path, name: str) -> Path:
 
 
 def files_of(graph: Graph) -> tuple[str, ...]:
-    """The names of a graph's files in its bundle: what it computes, and its weights where they are its own."""
+    """The names of a graph's files in its bundle: what it computes, and weights where they are its own."""
     if graph.file.endswith(".json"):  # of PyTorch, whose modules are checked when they are opened
         return (graph.file,)
     return graph.file, Path(graph.file).with_suffix(".bin").as_posix()
