@@ -189,7 +189,7 @@ def interrupted(*args, **kwargs):
     return own(*args, **kwargs)
 {owner}.{method} = interrupted
 """
-CALL = {"module": "burnish.runtime.graphs", "owner": "CompiledGraph", "method": "lent"}
+CALL = {"module": "burnish.runtime.graphs", "owner": "CompiledGraph", "method": "together"}
 SAVE = {"module": "burnish.core.program", "owner": "Program", "method": "save"}
 INTERRUPTED: dict[str, tuple[str, dict[str, Any]]] = {
     "generate": ("generate {sd} a -n 3", CALL | {"after": 3}),

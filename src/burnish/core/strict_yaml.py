@@ -18,6 +18,7 @@ NUMBERS = {
 }
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 FORMS = {"map": "mapping", "seq": "sequence"}  # what a node is whose tag says so; all others are scalars
+TOO_DEEP, DEEP_REMEDY = "nested too deeply", "An item is a text, a number or a mapping"
 DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
@@ -44,6 +45,8 @@ def parse_yaml(path: Path, text: str, error: type[BurnishError], most_depth: int
         mark = getattr(found, "problem_mark", None) or getattr(found, "context_mark", None)
         where = f", line {mark.line + 1}" if mark else ""
         problem = getattr(found, "problem", None) or getattr(found, "reason", None) or "it ends too early"
+        if "nesting depth" in problem:  # PyYAML 6.0.4 counts too, and reads ahead
+            raise error(f"{path}{where}: {TOO_DEEP}", DEEP_REMEDY) from None
         raise error(f"{path}{where}: not YAML: {problem}", "Quote texts with : # or brackets") from None
     if root is None or root.id != "mapping":
         raise error(f"{path}: a mapping is expected", "Begin each line with a field and a colon")
@@ -61,7 +64,7 @@ def _require_shallow(path: Path, events: Iterable[Any], error: type[BurnishError
         if kind == "AliasEvent":
             raise error(f"{where}: an alias (*) is not read", "Write it out, or quote it")
         if depth > most_depth + 2:  # the stream and the document count too
-            raise error(f"{where}: nested too deeply", "An item is a text, a number or a mapping")
+            raise error(f"{where}: {TOO_DEEP}", DEEP_REMEDY)
 
 
 def _plain(path: Path, node: Any, place: Place, lines: dict[Place, int], error: type[BurnishError]) -> Any:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import socket
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -22,6 +23,7 @@ from burnish.runtime import Pipeline, Request
 from burnish.search.proxy import Crew, Latents, Task, error_of
 
 LOCAL = "local"
+CONNECT_S = 10.0
 RETRIES = 5  # of a task whose worker died
 WORKER: dict[str, Any] = {"num_cpus": 1, "max_retries": RETRIES}
 
@@ -35,8 +37,9 @@ def ray_crew(address: str = LOCAL) -> Crew:
     if not ray.is_initialized():
         where = None if address == LOCAL else address
         try:
+            _require_listener(address)
             ray.init(where, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
-        except (ConnectionError, ValueError, RuntimeError) as error:
+        except (OSError, ValueError, RuntimeError) as error:
             raise BurnishError(
                 f"no Ray at {address}: {error!s:.200}", "Give --ray local, or a cluster's address"
             ) from None
@@ -56,6 +59,13 @@ def ray_crew(address: str = LOCAL) -> Crew:
         return found
 
     return crew
+
+
+def _require_listener(address: str) -> None:
+    """Ray itself tries for minutes where nobody listens."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if host and port.isdigit():
+        socket.create_connection((host, int(port)), timeout=CONNECT_S).close()
 
 
 def _packed(directory: Path) -> dict[str, bytes]:
