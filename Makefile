@@ -37,6 +37,7 @@ lint: setup
 bench: setup
 	test -f $(DEMO)/bundle.json || $(BIN)/burnish optimize icons -o $(DEMO)
 	test -f $(DEMO)-faithful/bundle.json || $(BIN)/burnish optimize icons -o $(DEMO)-faithful --floor faithful
+	test -f $(DEMO)-same-calls/bundle.json || $(BIN)/python -m benchmarks.same_calls
 	$(BIN)/python -m benchmarks.stock
 	$(BIN)/python -m benchmarks.parity
 	$(BIN)/python -m benchmarks.unet_call

@@ -1,9 +1,10 @@
 """Bundles of the icons model against stock diffusers: same prompts, same initial noise, one run.
 
-    python -m benchmarks.stock [--faithful DIR] [--equivalent DIR]
+    python -m benchmarks.stock [--faithful DIR] [--equivalent DIR] [--same-calls DIR]
 
 Stock is the model's own pipeline, 50 calls with guidance 7.5 in fp32, its default scheduler. Bundles are what
-`burnish optimize icons --floor ...` writes. Each row is a process of its own; batch 1 and 16 interleave.
+`burnish optimize icons --floor ...` writes, and `benchmarks.same_calls` of all fifty calls. Each row is a
+process of its own; batch 1 and 16 interleave.
 """
 
 from __future__ import annotations
@@ -135,6 +136,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--faithful", type=Path, default=Path("out/icons-faithful"))
     parser.add_argument("--equivalent", type=Path, default=Path("out/icons"))
+    parser.add_argument("--same-calls", type=Path, default=Path("out/icons-same-calls"))
     parser.add_argument("--rounds", type=int, default=ROUNDS, help="Medians over so many.")
     parser.add_argument("--child", nargs=2, metavar=("SUBJECT", "BATCH"))
     args = parser.parse_args()
@@ -147,6 +149,7 @@ def main() -> None:
         "stock diffusers": "stock",
         "equivalent": str(args.equivalent),
         "faithful": str(args.faithful),
+        "faithful, the same calls": str(args.same_calls),
     }
     subjects = {k: v for k, v in subjects.items() if v == "stock" or (Path(v) / MANIFEST).is_file()}
     runs: dict[tuple[str, int], list[dict[str, float]]] = {}

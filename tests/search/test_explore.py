@@ -65,7 +65,7 @@ def test_every_plan_of_the_space_applies_and_comes_once(store: Stores) -> None:
     plans = list(space(store, cuts=(1, 2), floor="equivalent").every())
     assert len(plans) == len(set(plans)) > 500
     for plan in plans:
-        assert plan.num_inference_steps in (FITTED_STEPS if plan.learned else STEPS)
+        assert plan.num_inference_steps in (FITTED_STEPS["equivalent"] if plan.learned else STEPS)
         assert plan.num_inference_steps <= 50
         assert plan.guidance_interval == EVERYWHERE or not plan.learned
         assert (plan.cut > 0) == (plan.fresh_calls > 0)

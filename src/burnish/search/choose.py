@@ -41,7 +41,7 @@ class Trial:
     @property
     def outcome(self) -> Outcome:
         """The verdict's; of stages without controls, whose verdict is never PASS, that of the checks."""
-        return worst(self.verdict.checks) if self.stage in ("glance", "screen") else self.verdict.outcome
+        return worst(self.verdict.checks) if self.stage in STAGES.values() else self.verdict.outcome
 
 
 def chosen(

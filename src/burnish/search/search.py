@@ -44,7 +44,7 @@ from burnish.search.space import Space, spread
 
 MOST_CONDITIONS = 48  # prompts that tables are fitted to; fewer of them make the ranges of int8
 LADDER = 4  # plans that are chosen to be confirmed
-EXPLORING = 0.6  # of the time limit, at most: the rest is for judging
+EXPLORING = 0.4  # of the time limit, at most: the rest is for judging
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,11 +94,11 @@ def optimize(
     reference = Pipeline(scratch / "reference", verify=False)
     notes = _notes(store, suite, judge, floor, reference, margin)
     benches = Benches(store, scratch / "benches", conditions_of(suite), device, reference, report)
-    explorer = _explorer(benches, plan, suite, floor, budget or Budget(), crew, notes)
+    explorer = explorer_of(benches, plan, suite, floor, budget or Budget(), crew, notes)
     explored = explorer.explore(begun + EXPLORING * time_limit_s, trials)
 
     def arena(part: Part) -> Arena:
-        return armed(make_arena(suite, part, Eyes(judge), floor, reference, report, margin))
+        return make_arena(suite, part, Eyes(judge), floor, reference, report, margin)
 
     tried: list[Trial] = []
     judging = _Judging(benches, partial(arena, "selection"), tried, begun + time_limit_s, notes, report)
@@ -110,7 +110,8 @@ def optimize(
         build(store, found.plan, place, conditions=benches.conditions, device=device)
         return Pipeline(place, verify=False)
 
-    confirmed = _confirmed(passing, built, partial(arena, "confirmation"), tried)
+    # Only what confirms must have shown what it sees.
+    confirmed = _confirmed(passing, built, lambda: armed(arena("confirmation")), tried)
     if confirmed is None:
         raise nothing_passes(floor, passing, None, tried)
     _move(confirmed.pipeline.directory, directory)
@@ -132,9 +133,10 @@ def optimize(
     )
 
 
-def _explorer(
+def explorer_of(
     benches: Benches, plan: Plan, suite: Suite, floor: Floor, budget: Budget, crew: Crew, notes: Path
 ) -> Explorer:
+    """What explores for this model, device, floor and budget, with its journal among the notes."""
     store, card = benches.store, benches.store.model.card
     bounded = budget.disk_mib is not None or budget.memory_mib is not None
     faster = {p: benches.of(Plan(precision=p)).seconds for p in precisions(card, benches.device)}

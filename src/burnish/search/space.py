@@ -15,8 +15,9 @@ from burnish.core.plan import EVERYWHERE, Floor, Plan, Precision, Weights
 FITTED, OWN = "fitted", "own"
 SOLVERS = ("UniPCMultistepScheduler", "DPMSolverMultistepScheduler")
 STEPS = (8, 10, 12, 15, 20, 25, 30, 40)
-# Of so few calls a fitted table is no worse than the best solver; what a fit takes grows with them.
-FITTED_STEPS = (4, 5, 6, 8)
+# Of so few calls a fitted table is no worse than the best solver; what a fit takes grows with them. The same
+# picture takes twice as many as another that is as good.
+FITTED_STEPS: dict[Floor, tuple[int, ...]] = {"faithful": (8, 10, 12), "equivalent": (4, 5, 6, 8)}
 # On which part of the calls there is guidance: the text decides the picture early, so late guidance is left
 # out first.
 INTERVALS = (EVERYWHERE, (0.0, 0.75), (0.0, 0.5))
@@ -26,7 +27,7 @@ PARTS: dict[Floor, tuple[float, ...]] = {"faithful": (1.0,), "equivalent": (1.0,
 PRECISIONS: tuple[Precision, ...] = ("int8", "bf16", "fp32")
 FLOATING = (0.1, 0.0)  # of the most sensitive layers
 CACHED_STEPS = 12  # of fewer calls, as few as take the time of cached ones are as near (decision 19)
-FRESH = (1 / 3, 1 / 2, 2 / 3)  # of the calls, where the denoiser is cut
+FRESH = (1 / 5, 1 / 3, 1 / 2)  # of the calls, where the denoiser is cut
 MERGED = (0.0, 0.5)  # of the tokens
 MOST_CUTS = 2
 
@@ -80,7 +81,7 @@ class Space:
         tables = [
             {"table": FITTED, "fitted_steps": steps, "guidance": part}
             for part in reversed(self._parts)
-            for steps in (FITTED_STEPS if part == self._parts[-1] else FITTED_STEPS[-2:])
+            for steps in (self._fitted_steps if part == self._parts[-1] else self._fitted_steps[-1:])
         ]
         solver = {"table": SOLVERS[0], "guidance": 1.0, "interval": 0}
         tables += [solver | {"steps": steps} for steps in STEPS[::2]]
@@ -96,6 +97,10 @@ class Space:
     def _parts(self) -> tuple[float, ...]:
         return PARTS[self.floor] if self._guided else (1.0,)
 
+    @property
+    def _fitted_steps(self) -> tuple[int, ...]:
+        return FITTED_STEPS[self.floor]
+
     def _table(self, ask: Ask) -> dict[str, Any]:
         """Solver, calls and guidance. Of as many passes, fewer fitted calls that are all guided are nearer
         (decision 16), so that a fitted table has no interval.
@@ -105,7 +110,7 @@ class Space:
         part = ask("guidance", self._parts)
         changes: dict[str, Any] = {"guidance_scale": scale - (1 - part) * (scale - 1)}
         if name == FITTED:
-            steps = ask("fitted_steps", FITTED_STEPS)
+            steps = ask("fitted_steps", self._fitted_steps)
             return changes | {"learned": True, "scheduler": "", "num_inference_steps": steps}
         chosen = self.reference.scheduler if name == OWN else name
         changes |= {"scheduler": chosen, "num_inference_steps": ask("steps", STEPS)}
