@@ -13,7 +13,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from burnish.api.models import store_of
-from burnish.api.verdicts import exam
+from burnish.api.verdicts import exam, signed
 from burnish.build import build, reference_plan
 from burnish.core.bundle import MANIFEST, Bundle
 from burnish.core.files import directory_aside
@@ -40,7 +40,8 @@ def main() -> None:
         arena = make_arena(
             suite, "confirmation", Eyes(judge), "faithful", reference, lambda what, share: None
         )
-        verdict, _ = armed(arena).judged(found)
+        answer, _ = armed(arena).judged(found)
+        verdict = signed(answer, found.bundle.identity, reference.bundle.identity, suite, arena.eyes)
         Bundle.read(aside / MANIFEST).model_copy(update={"verdict": verdict}).save(aside / MANIFEST)
     print(verdict.outcome, [(c.metric, c.interval, c.outcome) for c in verdict.checks])
 

@@ -2,8 +2,8 @@
 
     python -m benchmarks.sd15
 
-The weights are random: this says nothing of quality, and no gate judges here. The plans are those that passed
-on the icons model, in int8: as many calls; and all fifty, deep features computed in a fifth of them. A stock
+The weights are random: this says nothing of quality, and no gate judges here. All is int8, with as many calls
+as passed on the icons model, and with all fifty, deep features computed in a fifth of them. A stock
 picture of fifty calls takes ten minutes, so pictures of few calls are timed on both sides, and a line through
 them is read at the calls that a row has; of a cut denoiser the pieces are timed. Each row is a process of its
 own.
@@ -31,6 +31,7 @@ MODEL, BUNDLE, TABLES = FOLDER / "model", FOLDER / "bundle", FOLDER / "tables.js
 SOLVER, SCALE, PROMPT = "UniPCMultistepScheduler", 7.5, "a red apple"
 TIMED = (1, 3)  # calls of the pictures that a line is drawn through
 STOCK_CALLS, CUT, FRESH = 50, 1, 1 / 5
+Measure = Callable[[list[str]], ProcessCost]
 REPEATS = {"stock": 1, "burnish": 3}
 
 
@@ -155,9 +156,10 @@ def row(
     }
 
 
-def child(kind: str, measure: Callable[[list[str]], ProcessCost] = measure_in_process) -> dict[str, float]:
+def child(kind: str, bundle: Path, measure: Measure = measure_in_process) -> dict[str, float]:
     """What a process of this module prints, with its peak memory."""
-    whole = measure([sys.executable, "-m", "benchmarks.sd15", "--child", kind])
+    argv = [sys.executable, "-m", "benchmarks.sd15", "--bundle", str(bundle), "--child", kind]
+    whole = measure(argv)
     return json.loads(whole.output.strip().splitlines()[-1]) | {"peak_mib": whole.peak_mib}
 
 
@@ -174,11 +176,11 @@ def main() -> None:
         found = pieces() if args.child == "pieces" else draw(args.child) if args.child in REPEATS else {}
         print(json.dumps(found))
         return
-    child("make")  # not within what is measured
-    stock, cut = child("stock"), child("pieces")
-    first = child("burnish", measure_first)
-    child("burnish")  # leaves compiled graphs, which the next opens
-    ours = child("burnish") | {"first_peak_mib": first["peak_mib"]}
+    child("make", args.bundle)  # not within what is measured
+    stock, cut = child("stock", args.bundle), child("pieces", args.bundle)
+    first = child("burnish", args.bundle, measure_first)
+    child("burnish", args.bundle)  # leaves compiled graphs, which the next opens
+    ours = child("burnish", args.bundle) | {"first_peak_mib": first["peak_mib"]}
     publish(
         "sd15",
         [

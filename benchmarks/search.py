@@ -3,8 +3,9 @@
     python -m benchmarks.search [--bundle out/icons]
 
 Every plan of the space that costs less than the choice is judged by itself: at a glance, on the screen, on
-the selection prompts, and if it passes there on the confirmation prompts. No error of latents and no cost of
-others keeps one from it, so what the search left out is found here.
+the selection prompts, and where it fails on none of them on the confirmation prompts. No error of latents and
+no cost of others keeps one from it, so what the search left out is found here. So many tries at one in twenty
+each would be no way to choose: a plan that passes here alone may be lucky.
 """
 
 from __future__ import annotations

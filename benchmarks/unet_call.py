@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.ratios import publish
+from burnish.load import probe_device
 from burnish.measure.cost import measure_cost, measure_in_process
 
 ROWS = ("torch-fp32", "torch-bf16", "burnish-fp32", "burnish-bf16", "burnish-int8")
@@ -78,6 +79,11 @@ def graphs_of(name: str, precision: str) -> tuple[Path, dict[str, tuple[int, ...
     return path, shapes
 
 
+def _made(name: str, precision: str) -> Path:
+    """Where it is said which graph was made, and for which shapes."""
+    return FOLDER / f"{name}-{precision}.json"
+
+
 def wires(shapes: dict[str, tuple[int, ...]], seed: int) -> dict[str, np.ndarray]:
     """Random wires of one pass."""
     rng = np.random.default_rng(seed)
@@ -126,10 +132,10 @@ def run_ours(name: str, precision: str) -> dict[str, float]:
     """The same pass through the runtime's options; called in a child."""
     import openvino as ov
 
-    from burnish.load import probe_device
     from burnish.runtime.graphs import INFERENCE_PRECISION
 
-    path, shapes = graphs_of(name, precision)
+    made = json.loads(_made(name, precision).read_text())  # no model in the process that is measured
+    path, shapes = made["path"], made["shapes"]
     core = ov.Core()
     model = core.read_model(path)
     model.reshape({wire: list(shape) for wire, shape in shapes.items()})
@@ -138,12 +144,10 @@ def run_ours(name: str, precision: str) -> dict[str, float]:
     request = core.compile_model(model, "CPU", options).create_infer_request()
     given = wires(shapes, 0)
     cost = measure_cost(lambda: request.infer(given), REPEATS)
-    rate = gop / cost.latency_s
     return {
         **cost._asdict(),
         "gop": gop,
-        "gop_s": rate,
-        "of_rate": rate / getattr(probe_device().gops, precision),
+        "gop_s": gop / cost.latency_s,
         "products": products(core, model, options, given),
     }
 
@@ -161,7 +165,8 @@ def child(name: str, row: str) -> None:
     """Prints what one row costs."""
     kind, precision = row.split("-")
     if kind == "make":
-        graphs_of(name, precision)
+        path, shapes = graphs_of(name, precision)
+        _made(name, precision).write_text(json.dumps({"path": str(path), "shapes": shapes}))
         return
     found = run_torch(name, precision) if kind == "torch" else run_ours(name, precision)
     numbers = {k: v for k, v in found.items() if isinstance(v, (int, float))}
@@ -177,12 +182,15 @@ def main() -> None:
         child(args.model, args.child)
         return
     command = [sys.executable, "-m", "benchmarks.unet_call", "--model", args.model, "--child"]
-    for precision in ("fp32", "int8"):  # not within what is measured
+    gops = probe_device().gops
+    for precision in ("fp32", "bf16", "int8"):  # not within what is measured
         measure_in_process([*command, f"make-{precision}"])
     rows: list[dict[str, object]] = []
     for row in ROWS:
         whole = measure_in_process([*command, row])
         found = json.loads(whole.output.strip().splitlines()[-1])
+        if "gop_s" in found:
+            found["of_rate"] = found["gop_s"] / getattr(gops, row.split("-")[1])
         rows.append({"": row, **{k: float(v) for k, v in found.items()}, "peak_mib": whole.peak_mib})
     publish(f"unet_call_{args.model}", rows, ("latency_s", "cpu_s", "peak_mib"))
 

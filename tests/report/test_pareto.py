@@ -58,3 +58,12 @@ def test_levers_stand_beside_the_whole() -> None:
 def test_nothing_explored_is_nothing_drawn() -> None:
     """A gate's report has no such section."""
     assert pareto((), ()) == ""
+
+
+def test_the_original_itself_among_the_plans_is_no_point() -> None:
+    """An error of 0 has no place on a logarithm; its picture is shown all the same."""
+    same = Explored("the original", 0.9, 0.0, 7.5, PICTURE, False)
+    page = pareto([explored(1, chosen=True), same], ())
+    assert len(re.findall("<circle", page)) == 1
+    assert page.count("<img") == 2
+    assert pareto([same], ()) == ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -13,13 +14,16 @@ import pytest
 from burnish.build import build, fitted_program, reference_plan
 from burnish.build.calibration import Conditions
 from burnish.core.budget import Budget
-from burnish.core.evidence import Prompt, Suite
+from burnish.core.errors import PlanError
+from burnish.core.evidence import Prompt, Suite, Verdict
 from burnish.core.plan import EVERYWHERE, Plan
 from burnish.core.program import Program, Row
+from burnish.measure.gate import NOT_FINITE
 from burnish.runtime import Pipeline
 from burnish.search.benches import Bench, Benches
 from burnish.search.budget import beyond, nothing_passes
 from burnish.search.candidates import Candidate
+from burnish.search.choose import Trial
 from burnish.search.costs import GraphSeconds
 from burnish.search.explore import Explorer, frontier
 from burnish.search.levers import LEVERS, levers
@@ -135,6 +139,15 @@ def test_where_nothing_passes_the_nearest_on_each_side_are_named() -> None:
     assert "no plan is within the budget" in str(nothing_passes("faithful", [], None, ()))
 
 
+def test_where_none_is_confirmed_other_prompts_are_asked_for() -> None:
+    """The prompts that were seen are not offered for another try."""
+    verdict = Verdict(floor="faithful", outcome="FAIL", checks=(NOT_FINITE,))
+    failed = Trial(candidate=candidate(0.1, 0.5), stage="confirmation", verdict=verdict)
+    error = nothing_passes("faithful", [failed.candidate], None, [failed])
+    assert "of the 1 plans that were chosen none was confirmed" in str(error)
+    assert "other confirmation prompts" in error.remedy
+
+
 @pytest.fixture(scope="module")
 def benches(store: Stores, tmp_path_factory: pytest.TempPathFactory) -> Benches:
     """Of the tiny Stable Diffusion, beside its original."""
@@ -216,6 +229,35 @@ def test_an_interrupted_exploration_ends_as_one_that_was_not(
     again = explorer(benches, store, tmp_path / "cut", killed).explore(far, trials=18)  # type: ignore[arg-type]
     assert again == whole
     assert runs[0] > before == 3
+
+
+def test_a_plan_whose_graphs_cannot_be_built_is_left_out(
+    benches: Benches, store: Stores, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What only the build can refuse, as tokens that are not there to merge, does not end the exploration."""
+    own, refused = Benches.of, list[Plan]()
+
+    def of(benches: Benches, plan: Plan) -> Bench:
+        if plan.cut:
+            refused.append(plan)
+            raise PlanError("no such cut", "Change cut to 0")
+        return own(benches, plan)
+
+    monkeypatch.setattr(Benches, "of", of)
+    found = explorer(benches, store, tmp_path / "study").explore(time.monotonic() + 600, trials=18)
+    assert refused
+    assert found
+    assert not any(c.plan.cut for c in found)
+
+
+def test_seconds_are_said_as_an_interrupted_search_said_them(benches: Benches, tmp_path: Path) -> None:
+    """The original's are measured once, and read by whoever goes on."""
+    path = tmp_path / "notes" / "seconds.json"
+    benches.remember(path)
+    first = benches.original_seconds
+    again = replace(benches)
+    again.remember(path)
+    assert again.original_seconds == first
 
 
 def test_each_lever_is_told_alone_and_left_out(benches: Benches, store: Stores, tmp_path: Path) -> None:

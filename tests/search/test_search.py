@@ -184,9 +184,8 @@ def test_an_interrupted_search_goes_on_where_it_stopped(
     monkeypatch.setattr(Arena, "judged", judged)
     # Plans cost what their tables say, so that both searches try them in one order.
     costs = GraphSeconds(of={"denoiser": 1.0})
-    for name in ("search", "benches"):
-        module = sys.modules[f"burnish.search.{name}"]
-        monkeypatch.setattr(module, "graph_seconds", lambda benches: dict.fromkeys(benches, costs))
+    module = sys.modules["burnish.search.benches"]
+    monkeypatch.setattr(module, "graph_seconds", lambda benches: dict.fromkeys(benches, costs))
     with pytest.raises(KeyboardInterrupt):
         again(store(DDPM), judge, tmp_path, suite=suite)
     first = list(tried)

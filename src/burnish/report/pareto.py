@@ -27,16 +27,17 @@ CSS = """
 def pareto(explored: Sequence[Explored], levers: Sequence[Lever]) -> str:
     """The plot, the frontier's pictures in order of cost, and the table of levers; "" where there is none."""
     front = [each for each in explored if each.picture is not None]
-    if not front:
+    shown = [each for each in front if each.error > 0]  # the original itself has no place on a logarithm
+    if not shown:
         return ""
     chosen = next((each for each in explored if each.chosen), None)
-    scales = list(dict.fromkeys(each.guidance_scale for each in front))
+    scales = list(dict.fromkeys(each.guidance_scale for each in shown))
     plot = Plot(
         x_label="seconds for an image",
         y_label="error: where its latents end, from the original's of as much guidance",
         told=f"{len(explored)} plans by seconds for an image and error; {len(front)} are on the frontier",
         lines=[
-            Line(key=k, points=[(e.latency_s, e.error) for e in front if e.guidance_scale == scale])
+            Line(key=k, points=[(e.latency_s, e.error) for e in shown if e.guidance_scale == scale])
             for k, scale in enumerate(scales)
         ],
         show_x=show_seconds,

@@ -33,6 +33,11 @@ def nothing_passes(
 
     With that one comes what of it is beyond.
     """
+    if any(trial.stage == "confirmation" for trial in trials):
+        problem = f"of the {len(within)} plans that were chosen none was confirmed on the other prompts"
+        # Those prompts have been seen: another try on them would be another chance to be lucky.
+        remedy = "Use a suite with other confirmation prompts, or more of them"
+        return NothingPassesError(problem, remedy, trials)
     said = [f"no plan within the budget passes {floor}" if within else "no plan is within the budget"]
     if within:
         said.append(f"the nearest within it is {_shown(min(within, key=lambda c: c.error))}")

@@ -41,7 +41,8 @@ class Trial:
     @property
     def outcome(self) -> Outcome:
         """The verdict's; of stages without controls, whose verdict is never PASS, that of the checks."""
-        return worst(self.verdict.checks) if self.stage in STAGES.values() else self.verdict.outcome
+        seen = (*self.verdict.checks, *self.verdict.slices)
+        return worst(seen) if self.stage in STAGES.values() else self.verdict.outcome
 
 
 def chosen(

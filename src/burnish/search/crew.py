@@ -35,10 +35,9 @@ def ray_crew(address: str = LOCAL) -> Crew:
     except ImportError:
         raise BurnishError("Ray is not installed", "pip install 'burnish[ray]'") from None
     if not ray.is_initialized():
-        where = None if address == LOCAL else address
         try:
             _require_listener(address)
-            ray.init(where, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
+            ray.init(address, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
         except (OSError, ValueError, RuntimeError) as error:
             raise BurnishError(
                 f"no Ray at {address}: {error!s:.200}", "Give --ray local, or a cluster's address"

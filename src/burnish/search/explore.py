@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from burnish.core.errors import PlanError, ProgramError
+from burnish.core.errors import ModelError, PlanError, ProgramError
 from burnish.core.plan import Plan
 from burnish.core.program import Program
 from burnish.core.progress import Report
@@ -68,11 +68,17 @@ class Explorer:
         return [c if c is not None and math.isfinite(c.error) else None for c in ran]
 
     def priced(self, plan: Plan) -> Candidate | None:
-        """With its final table and its cost, not run; None where it cannot be fitted."""
-        with suppress(PlanError, ProgramError):
+        """With its final table and its cost, not run; None where it cannot be fitted or built."""
+        with suppress(PlanError, ProgramError, ModelError):
             program = self.fitted(plan)
             latency_s = self.benches.of(plan).latency_s(plan, program)
             return Candidate(plan=plan, program=program, latency_s=latency_s)
+        return None
+
+    def _settled(self, plan: Plan) -> Plan | None:
+        """With as many streams as are best; None where its graphs cannot be built."""
+        with suppress(PlanError, ModelError):
+            return self.benches.settled(plan)
         return None
 
     def _again(self, study: optuna.Study) -> None:
@@ -93,9 +99,9 @@ class Explorer:
         import optuna
 
         plans = [self.space.propose(trial.suggest_categorical) for trial in asked]
-        fresh = [*dict.fromkeys(p for p in plans if p is not None and _key(p) not in known)]
-        settled = [self.benches.settled(plan) for plan in fresh]
-        for plan, ran in zip(fresh, self.run(settled), strict=True):
+        fresh = dict.fromkeys(p for p in plans if p is not None and _key(p) not in known)
+        settled = {plan: own for plan in fresh if (own := self._settled(plan)) is not None}
+        for plan, ran in zip(settled, self.run([*settled.values()]), strict=True):
             if ran is not None:
                 known[_key(plan)] = ran
         for trial, proposed in zip(asked, plans, strict=True):

@@ -16,7 +16,7 @@ from functools import partial
 from itertools import islice
 from pathlib import Path
 
-from burnish.build import GraphStore, build, fitted_program, plan_program, reference_plan
+from burnish.build import GraphStore, build, fitted_program, reference_plan
 from burnish.build.calibration import Conditions
 from burnish.core.budget import Budget
 from burnish.core.evidence import Suite, Verdict
@@ -36,7 +36,6 @@ from burnish.search.benches import Benches
 from burnish.search.budget import beyond, nothing_passes
 from burnish.search.candidates import Candidate, fewer_calls, precisions, worthwhile
 from burnish.search.choose import Trial, chosen
-from burnish.search.costs import graph_seconds
 from burnish.search.explore import TRIALS, Explorer, frontier
 from burnish.search.levers import Lever, levers
 from burnish.search.proxy import Crew, Proxy, alone
@@ -101,7 +100,10 @@ def optimize(
         return make_arena(suite, part, Eyes(judge), floor, reference, report, margin)
 
     tried: list[Trial] = []
-    judging = _Judging(benches, partial(arena, "selection"), tried, begun + time_limit_s, notes, report)
+    deadline = (
+        time.monotonic() + (1 - EXPLORING) * time_limit_s
+    )  # exploring may have taken longer than its part
+    judging = _Judging(benches, partial(arena, "selection"), tried, deadline, notes, report)
     passing = judging.within(explored, budget or Budget(), floor)
 
     def built(found: Candidate) -> Pipeline:
@@ -125,7 +127,7 @@ def optimize(
         trials=tuple(tried),
         pictures=(confirmed.ground.pictures, confirmed.pictures),
         notes=notes,
-        control=_control(store, plan, winner, reference, confirmed.ground),
+        control=_control(benches, plan, winner, confirmed.ground),
         explored=tuple(explored),
         levers=levers(explorer, plan, winner.plan),
         thumbnails=_thumbnails(benches, explorer, frontier(explored)),
@@ -138,6 +140,7 @@ def explorer_of(
 ) -> Explorer:
     """What explores for this model, device, floor and budget, with its journal among the notes."""
     store, card = benches.store, benches.store.model.card
+    benches.remember(notes / "seconds.json")
     bounded = budget.disk_mib is not None or budget.memory_mib is not None
     faster = {p: benches.of(Plan(precision=p)).seconds for p in precisions(card, benches.device)}
     space = Space(
@@ -155,7 +158,8 @@ def explorer_of(
         proxy=Proxy(store.model, plan, benches.original, suite),
         crew=crew,
         fitted=lambda found: fitted_program(store, found, benches.conditions, benches.report),
-        study=notes / "study.journal",
+        # Of this space alone: Optuna knows no study whose choices change.
+        study=notes / f"study-{digest_text(repr(space))[:12]}.journal",
         report=benches.report,
     )
 
@@ -208,7 +212,7 @@ def _move(source: Path, directory: Path) -> None:
 def _notes(
     store: GraphStore, suite: Suite, judge: Judge, floor: Floor, reference: Pipeline, margin: Margin | None
 ) -> Path:
-    """Where a search leaves what it knows of plans, until a bundle is in its place or none passes."""
+    """Where a search leaves what it knows of plans, until a bundle is in its place."""
     code = source_digest("measure/**/*.py", "search/*.py")
     asked = [suite.model_dump_json(), judge.digest, floor, reference.bundle.identity, code, repr(margin)]
     return store.root / "notes" / digest_text(json.dumps(asked))[:24]
@@ -255,12 +259,9 @@ def _confirmed(
     return best
 
 
-def _control(
-    store: GraphStore, plan: Plan, found: Candidate, reference: Pipeline, arena: Arena
-) -> Trial | None:
-    same_cost = fewer_calls(store.model, plan, found, graph_seconds({0: reference})[0])
+def _control(benches: Benches, plan: Plan, found: Candidate, arena: Arena) -> Trial | None:
+    same_cost = fewer_calls(benches.store.model, plan, found, benches.original_seconds)
     if same_cost is None:
         return None
-    program = plan_program(store.model, same_cost.plan)
-    answer, _ = arena.judged(reference.with_program(program))
+    answer, _ = arena.judged(benches.original.with_program(same_cost.program))
     return Trial(candidate=same_cost, stage="fewer calls at the same cost", verdict=answer)
