@@ -23,7 +23,7 @@ from burnish.measure.controls import armed
 from burnish.runtime import Pipeline
 from burnish.search import conditions_of
 
-LEVERS = {"precision": "bf16", "streams": 2, "cut": 2, "fresh_calls": 10}
+CHANGES = {"precision": "bf16", "streams": 2, "cut": 2, "fresh_calls": 10}
 
 
 def main() -> None:
@@ -35,7 +35,7 @@ def main() -> None:
     plan, conditions = reference_plan(store.model), conditions_of(suite)
     with directory_aside(output) as aside, TemporaryDirectory(dir=store.root) as scratch:
         build(store, plan, Path(scratch) / "reference", device=device)
-        build(store, plan.model_copy(update=LEVERS), aside, conditions=conditions, device=device)
+        build(store, plan.model_copy(update=CHANGES), aside, conditions=conditions, device=device)
         reference, found = Pipeline(Path(scratch) / "reference"), Pipeline(aside)
         arena = make_arena(
             suite, "confirmation", Eyes(judge), "faithful", reference, lambda what, share: None

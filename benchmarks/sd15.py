@@ -16,18 +16,20 @@ import json
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from benchmarks.ratios import publish
 from benchmarks.stock import disk_mib
-from burnish.core.bundle import MANIFEST, Bundle, Graph
+from benchmarks.unet_call import FOLDER, compiled, directory_of, graphs_of, read, wires
+from burnish.core.bundle import MANIFEST, Bundle
 from burnish.core.files import directory_aside
 from burnish.core.plan import Plan
 from burnish.core.program import Program
 from burnish.measure.cost import ProcessCost, measure_cost, measure_first, measure_in_process
 
-FOLDER = Path("runs/sd15")
-MODEL, BUNDLE, TABLES = FOLDER / "model", FOLDER / "bundle", FOLDER / "tables.json"
+NAME = "sd15"
+MODEL, BUNDLE, TABLES = FOLDER / NAME, FOLDER / f"{NAME}-bundle", FOLDER / f"{NAME}-tables.json"
 SOLVER, SCALE, PROMPT = "UniPCMultistepScheduler", 7.5, "a red apple"
 TIMED = (1, 3)  # calls of the pictures that a line is drawn through
 STOCK_CALLS, CUT, FRESH = 50, 1, 1 / 5
@@ -37,23 +39,14 @@ REPEATS = {"stock": 1, "burnish": 3}
 
 def make(calls: int) -> None:
     """The model, its int8 bundle where there is none yet, and tables of UniPC, which cost what fits do."""
-    from benchmarks.peers.models import write_sd15
     from burnish.build import GraphStore, build, plan_program
-    from burnish.build.calibration import Conditions
     from burnish.load import open_model, probe_device
 
-    write_sd15(MODEL)
-    model = open_model(MODEL)
+    model = open_model(directory_of(NAME))
     plan = Plan(scheduler=SOLVER, num_inference_steps=calls, precision="int8", weights="int8")
     if not (BUNDLE / MANIFEST).is_file():
         with directory_aside(BUNDLE) as aside:
-            build(
-                GraphStore(model, FOLDER / "graphs"),
-                plan,
-                aside,
-                conditions=Conditions(),
-                device=probe_device(),
-            )
+            build(GraphStore(model, FOLDER / "graphs"), plan, aside, device=probe_device())
     tables = {n: plan_program(model, plan.model_copy(update={"num_inference_steps": n})) for n in TIMED}
     TABLES.write_text(json.dumps({n: table.model_dump(mode="json") for n, table in tables.items()}))
 
@@ -65,7 +58,7 @@ def draw(kind: str) -> dict[str, float]:
     once(TIMED[0])
     found = {"first_s": time.perf_counter() - begun}
     for calls in TIMED:
-        cost = measure_cost(lambda calls=calls: once(calls), REPEATS[kind], warmup=0)
+        cost = measure_cost(partial(once, calls), REPEATS[kind], warmup=0)
         found |= {f"latency_s {calls}": cost.latency_s, f"cpu_s {calls}": cost.cpu_s}
     return found
 
@@ -90,39 +83,12 @@ def _ours() -> Callable[[int], object]:
 
 
 def pieces() -> dict[str, float]:
-    """Seconds of each piece of a pass in int8, cut at the first depth; in a child.
-
-    Calibrated on two random inputs: speed alone.
-    """
-    import numpy as np
-    import openvino as ov
-
-    from burnish.build import GraphStore
-    from burnish.core.bundle import PIECES
-    from burnish.load import open_model
-    from burnish.runtime.graphs import INFERENCE_PRECISION
-
-    store = GraphStore(open_model(MODEL), FOLDER / "graphs")
-    known = {wire: shape for graph, _ in store.denoiser(CUT, "fp32") for wire, shape in graph.outputs.items()}
-    known |= {"sample": store.model.card.latent_shape}
-    rng = np.random.default_rng(0)
-
-    def wires(graph: Graph) -> dict[str, np.ndarray]:
-        return {w: rng.standard_normal((1, *known[w]), dtype=np.float32) for w in graph.inputs}
-
-    few = {g.role: [wires(g), wires(g)] for g, _ in store.denoiser(CUT, "fp32") if g.role in PIECES}
+    """Seconds of each piece of a pass in int8, calibrated on two random inputs; in a child."""
     found: dict[str, float] = {}
-    core, options = (
-        ov.Core(),
-        {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": INFERENCE_PRECISION["int8"]},
-    )
-    for graph, path in store.rounded(Plan(precision="int8", cut=CUT, fresh_calls=1), lambda: few, "random"):
-        if graph.role in PIECES:
-            model, given = core.read_model(path), wires(graph)
-            model.reshape({wire: list(value.shape) for wire, value in given.items()})
-            request = core.compile_model(model, "CPU", options).create_infer_request()
-            cost = measure_cost(lambda request=request, given=given: request.infer(given), 3)
-            found |= {f"latency_s {graph.role}": cost.latency_s, f"cpu_s {graph.role}": cost.cpu_s}
+    for role, (path, shapes) in graphs_of(NAME, "int8", CUT).items():
+        request, given = compiled(read(path, shapes), "int8"), wires(shapes, 0)
+        cost = measure_cost(partial(request.infer, given), 3)
+        found |= {f"latency_s {role}": cost.latency_s, f"cpu_s {role}": cost.cpu_s}
     return found
 
 
@@ -164,7 +130,7 @@ def child(kind: str, bundle: Path, measure: Measure = measure_in_process) -> dic
 
 
 def main() -> None:
-    """Makes what is measured, measures it and writes the table."""
+    """Parses; a child does one thing."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.sd15")
     parser.add_argument("--bundle", type=Path, default=Path("out/icons"), help="whose calls are taken")
     parser.add_argument("--child", choices=("make", "pieces", *REPEATS))
@@ -172,15 +138,21 @@ def main() -> None:
     calls = Bundle.read(args.bundle / MANIFEST).plan.num_inference_steps
     if args.child == "make":
         make(calls)
-    if args.child:
-        found = pieces() if args.child == "pieces" else draw(args.child) if args.child in REPEATS else {}
-        print(json.dumps(found))
-        return
-    child("make", args.bundle)  # not within what is measured
-    stock, cut = child("stock", args.bundle), child("pieces", args.bundle)
-    first = child("burnish", args.bundle, measure_first)
-    child("burnish", args.bundle)  # leaves compiled graphs, which the next opens
-    ours = child("burnish", args.bundle) | {"first_peak_mib": first["peak_mib"]}
+        graphs_of(NAME, "int8", CUT)
+        print("{}")
+    elif args.child:
+        print(json.dumps(pieces() if args.child == "pieces" else draw(args.child)))
+    else:
+        compare(args.bundle, calls)
+
+
+def compare(bundle: Path, calls: int) -> None:
+    """Measures and writes the table."""
+    child("make", bundle)  # not within what is measured
+    stock, cut = child("stock", bundle), child("pieces", bundle)
+    first = child("burnish", bundle, measure_first)
+    child("burnish", bundle)  # leaves compiled graphs, which the next opens
+    ours = child("burnish", bundle) | {"first_peak_mib": first["peak_mib"]}
     publish(
         "sd15",
         [

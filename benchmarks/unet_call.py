@@ -27,6 +27,7 @@ from burnish.measure.cost import measure_cost, measure_in_process
 ROWS = ("torch-fp32", "torch-bf16", "burnish-fp32", "burnish-bf16", "burnish-int8")
 REPEATS = 5
 FOLDER = Path("runs/models")  # what is written once
+Shapes = dict[str, tuple[int, ...]]  # of wires by their names, the batch included
 MULTIPLY = ("Convolution", "FullyConnected", "MatMul", "ScaledAttn", "MHA")  # as the plugin calls its layers
 
 
@@ -61,22 +62,24 @@ def directory_of(name: str) -> Path:
     return FOLDER / name
 
 
-def graphs_of(name: str, precision: str) -> tuple[Path, dict[str, tuple[int, ...]]]:
-    """The file of the denoiser proper in a precision, and the shapes of what one pass gives it."""
+def graphs_of(name: str, precision: str, depth: int = 0) -> dict[str, tuple[Path, Shapes]]:
+    """Files of the denoiser, or of the pieces that it is cut into, and the shapes of what a pass gives."""
     from burnish.build import GraphStore
+    from burnish.core.bundle import PIECES, WHOLE
     from burnish.core.plan import Plan
     from burnish.load import open_model
 
     store = GraphStore(open_model(directory_of(name)), FOLDER / "graphs")
-    found = store.denoiser(0, "bf16" if precision == "int8" else precision)
+    found = store.denoiser(depth, "bf16" if precision == "int8" else precision)
     known = {wire: shape for graph, _ in found for wire, shape in graph.outputs.items()}
     known |= {"sample": store.model.card.latent_shape}
-    graph, path = found[-1]
-    shapes = {wire: (1, *known[wire]) for wire in graph.inputs}
+    run = [graph for graph, _ in found if graph.role in (*WHOLE, *PIECES)]
+    shapes = {graph.role: {wire: (1, *known[wire]) for wire in graph.inputs} for graph in run}
     if precision == "int8":
-        few = {"denoiser": [wires(shapes, k) for k in (0, 1)]}
-        path = store.rounded(Plan(precision="int8"), lambda: few, "random")[-1][1]
-    return path, shapes
+        few = {role: [wires(given, k) for k in (0, 1)] for role, given in shapes.items()}
+        plan = Plan(precision="int8", cut=depth, fresh_calls=1 if depth else 0)
+        found = store.rounded(plan, lambda: few, "random")
+    return {graph.role: (path, shapes[graph.role]) for graph, path in found if graph.role in shapes}
 
 
 def _made(name: str, precision: str) -> Path:
@@ -84,7 +87,7 @@ def _made(name: str, precision: str) -> Path:
     return FOLDER / f"{name}-{precision}.json"
 
 
-def wires(shapes: dict[str, tuple[int, ...]], seed: int) -> dict[str, np.ndarray]:
+def wires(shapes: Shapes, seed: int) -> dict[str, np.ndarray]:
     """Random wires of one pass."""
     rng = np.random.default_rng(seed)
     return {wire: rng.standard_normal(shape, dtype=np.float32) for wire, shape in shapes.items()}
@@ -128,33 +131,43 @@ def run_torch(name: str, precision: str) -> dict[str, float]:
     return dict(measure_cost(once, REPEATS)._asdict())
 
 
-def run_ours(name: str, precision: str) -> dict[str, float]:
-    """The same pass through the runtime's options; called in a child."""
+def read(path: Path, shapes: Shapes) -> Any:
+    """A graph for inputs of these shapes."""
+    import openvino as ov
+
+    model = ov.Core().read_model(path)
+    model.reshape({wire: list(shape) for wire, shape in shapes.items()})
+    return model
+
+
+def compiled(model: Any, precision: str, **options: str) -> Any:
+    """A request, compiled as the runtime does."""
     import openvino as ov
 
     from burnish.runtime.graphs import INFERENCE_PRECISION
 
+    own = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": INFERENCE_PRECISION[precision]}
+    return ov.Core().compile_model(model, "CPU", own | options).create_infer_request()
+
+
+def run_ours(name: str, precision: str) -> dict[str, float]:
+    """The same pass through the runtime's options; called in a child."""
     made = json.loads(_made(name, precision).read_text())  # no model in the process that is measured
-    path, shapes = made["path"], made["shapes"]
-    core = ov.Core()
-    model = core.read_model(path)
-    model.reshape({wire: list(shape) for wire, shape in shapes.items()})
+    model, given = read(made["path"], made["shapes"]), wires(made["shapes"], 0)
     gop = operations(model) / 1e9
-    options = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": INFERENCE_PRECISION[precision]}
-    request = core.compile_model(model, "CPU", options).create_infer_request()
-    given = wires(shapes, 0)
+    request = compiled(model, precision)
     cost = measure_cost(lambda: request.infer(given), REPEATS)
+    profiled = compiled(model, precision, PERF_COUNT="YES")
     return {
         **cost._asdict(),
         "gop": gop,
         "gop_s": gop / cost.latency_s,
-        "products": products(core, model, options, given),
+        "products": products(profiled, given),
     }
 
 
-def products(core: Any, model: Any, options: dict[str, str], given: dict[str, np.ndarray]) -> float:
+def products(request: Any, given: dict[str, np.ndarray]) -> float:
     """The share of a pass's time in layers that multiply, as the plugin counts it."""
-    request = core.compile_model(model, "CPU", options | {"PERF_COUNT": "YES"}).create_infer_request()
     request.infer(given)
     request.infer(given)
     times = [(info.node_type, info.real_time.total_seconds()) for info in request.profiling_info]
@@ -165,7 +178,7 @@ def child(name: str, row: str) -> None:
     """Prints what one row costs."""
     kind, precision = row.split("-")
     if kind == "make":
-        path, shapes = graphs_of(name, precision)
+        path, shapes = graphs_of(name, precision)["denoiser"]
         _made(name, precision).write_text(json.dumps({"path": str(path), "shapes": shapes}))
         return
     found = run_torch(name, precision) if kind == "torch" else run_ours(name, precision)

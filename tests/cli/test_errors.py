@@ -76,9 +76,10 @@ REFUSED: dict[str, tuple[str, str]] = {
     "scheduler of a plan": ("optimize {model} --plan {euler}", "the nearest are EulerDiscreteScheduler"),
     "a directory for a picture": ("generate {sd} a -o .", "is a directory. Name a file: -o picture.png"),
     "a plan and a floor": (
-        "optimize {model} --plan {plan} --floor faithful",
-        "without a search or a verdict",
+        "optimize {model} --plan {plan} --floor equivalent",
+        "without a search or a verdict. Leave out --floor",
     ),
+    "a plan and no stock": ("optimize {model} --plan {plan} --no-stock", "Leave out --stock"),
     "no PNG": ("generate {sd} a -o a.jpg", "Pictures are PNG: -o a.png"),
     "a judge of icons": ("optimize {model}", "Give --judge DIR"),
     "a judge of icons for a gate": ("gate {sd} --against {sd}", "Give --judge DIR"),

@@ -286,5 +286,6 @@ def test_a_bench_is_beyond_by_its_own_size(benches: Benches) -> None:
     bench = benches.of(Plan())
     size = sum(p.stat().st_size for p in bench.pipeline.directory.rglob("*") if p.is_file()) / 2**20
     assert bench.disk_mib == pytest.approx(size)
-    assert beyond(Budget(disk_mib=size / 2), candidate(0.1, 0.1), bench)
-    assert not beyond(Budget(disk_mib=size * 2), candidate(0.1, 0.1), bench)
+    found = replace(candidate(0.1, 0.1), plan=Plan())
+    assert beyond(Budget(disk_mib=size / 2), found, benches)
+    assert not beyond(Budget(disk_mib=size * 2), found, benches)

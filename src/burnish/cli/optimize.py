@@ -27,7 +27,7 @@ from burnish.cli.options import (
 from burnish.core.budget import Budget
 from burnish.core.bundle import Bundle
 from burnish.core.errors import BundleError, PlanError
-from burnish.core.plan import Floor, Plan
+from burnish.core.plan import Plan
 from burnish.core.prices import PriceError
 from burnish.core.source import Source
 from burnish.core.units import parse_mib, parse_seconds, show_mib, show_seconds
@@ -35,28 +35,28 @@ from burnish.core.units import parse_mib, parse_seconds, show_mib, show_seconds
 if TYPE_CHECKING:
     from rich.table import Table
 
-# Of what only a search reads: floor, time limit, trials, margin, stock.
-DEFAULTS: tuple[Floor, str, int, str, bool] = ("equivalent", "15min", 96, "0.25 of seeds", True)
+# What only a search reads.
+SEARCHING = (
+    *("floor", "margin", "judge", "max_latency", "max_memory", "max_disk", "max_cost", "prices", "offer"),
+    *("time_limit", "trials", "ray", "stock"),
+)
 
 
 def command(
+    context: typer.Context,
     model: Annotated[str, typer.Argument(help="A diffusers model directory, a checkpoint, or icons.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="Where the bundle goes.")] = Path("bundle"),
     target: Annotated[Literal["cpu"], typer.Option(help="What it will run on.")] = "cpu",
-    floor: FloorOption = DEFAULTS[0],
+    floor: FloorOption = "equivalent",
     max_latency: Annotated[str | None, typer.Option(help='For one picture, as "2s" or "800ms".')] = None,
     max_memory: Annotated[str | None, typer.Option(help='At its peak, as "1GiB" or "400MiB".')] = None,
     max_disk: Annotated[str | None, typer.Option(help='Of the bundle, evidence apart, as "50MiB".')] = None,
     max_cost: CostOption = None,
     prices: Annotated[Path | None, typer.Option(help="The price file that --max-cost counts with.")] = None,
     offer: Annotated[str | None, typer.Option(help="The machine of it that --max-cost is about.")] = None,
-    margin: MarginOption = DEFAULTS[3],
-    time_limit: Annotated[
-        str, typer.Option(help="For exploring and judging on selection prompts.")
-    ] = DEFAULTS[1],
-    trials: Annotated[
-        int, typer.Option(min=1, max=10_000, help="Plans to run before any is judged.")
-    ] = DEFAULTS[2],
+    margin: MarginOption = "0.25 of seeds",
+    time_limit: Annotated[str, typer.Option(help="For exploring and for judging to choose.")] = "15min",
+    trials: Annotated[int, typer.Option(min=1, max=10_000, help="Plans to run before any is judged.")] = 96,
     ray: RayOption = None,
     size: SizeOption = None,
     lora: LoraOption = None,
@@ -64,7 +64,7 @@ def command(
     suite: SuiteOption = None,
     judge: JudgeOption = None,
     plan: Annotated[Path | None, typer.Option(help="Build this plan (JSON) instead of searching.")] = None,
-    stock: Annotated[bool, typer.Option(help="Also measure the stock diffusers pipeline.")] = DEFAULTS[4],
+    stock: Annotated[bool, typer.Option(help="Also measure the stock diffusers pipeline.")] = True,
     as_json: JsonOption = False,
 ) -> None:
     """Make a model cheap on this machine and prove that it is as good."""
@@ -73,13 +73,7 @@ def command(
 
     source = read_source(model, size, lora, config)
     if plan is not None:
-        bounds = (max_latency, max_memory, max_disk, max_cost, prices, offer, judge, ray)
-        searched = (floor, time_limit, trials, margin, stock) != DEFAULTS
-        if searched or any(b is not None for b in bounds):
-            raise PlanError(
-                "--plan builds that plan, without a search or a verdict",
-                "Leave out what is about searching and judging, and ask burnish gate afterwards",
-            )
+        _require_no_search(context)
         _build(source, plan, output, suite, as_json=as_json)
         return
     budget = Budget(
@@ -102,6 +96,22 @@ def command(
             stock=stock,
             report=report,
         )
+    _print(bundle, output, as_json=as_json)
+
+
+def _require_no_search(context: typer.Context) -> None:
+    """Raises PlanError where something was said that only a search reads."""
+    for name in SEARCHING:
+        source = context.get_parameter_source(name)
+        if source is not None and source.name == "COMMANDLINE":
+            raise PlanError(
+                "--plan builds that plan, without a search or a verdict",
+                f"Leave out --{name.replace('_', '-')}, and ask burnish gate afterwards",
+            )
+
+
+def _print(bundle: Bundle, output: Path, *, as_json: bool) -> None:
+    """What a search found, and where it lies."""
     if as_json:
         print_json(bundle)
         return

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from burnish.core.budget import Budget
 from burnish.core.errors import PlanError
 from burnish.core.units import show_seconds
-from burnish.search.benches import Bench
+from burnish.search.benches import Benches
 from burnish.search.candidates import Candidate
 from burnish.search.choose import Trial
 
@@ -20,10 +20,11 @@ class NothingPassesError(PlanError):
         self.trials = tuple(trials)
 
 
-def beyond(budget: Budget, found: Candidate, bench: Bench) -> str:
-    """Why a candidate is not within the budget, or ""; memory is measured only where it is bounded."""
-    memory = bench.peak_mib if budget.memory_mib is not None else 0.0
-    return budget.exceeded(found.latency_s, memory, bench.disk_mib)
+def beyond(budget: Budget, found: Candidate, benches: Benches) -> str:
+    """Why a candidate is not within the budget, or ""; its bench is opened and measured only for a bound."""
+    memory = benches.of(found.plan).peak_mib if budget.memory_mib is not None else 0.0
+    disk = benches.of(found.plan).disk_mib if budget.disk_mib is not None else 0.0
+    return budget.exceeded(found.latency_s, memory, disk)
 
 
 def nothing_passes(

@@ -87,33 +87,24 @@ def optimize(
     NothingPassesError when no plan within the budget passes, ModelError and PlanError as `build` does; what
     is in `directory` is then of no use.
     """
-    begun, plan = time.monotonic(), reference_plan(store.model)
-    report("building the original as a bundle", 0.0)
-    build(store, plan, scratch / "reference", device=device)
-    reference = Pipeline(scratch / "reference", verify=False)
+    begun, plan, bounds = time.monotonic(), reference_plan(store.model), budget or Budget()
+    reference = _original(store, plan, scratch / "reference", device, report)
     notes = _notes(store, suite, judge, floor, reference, margin)
     benches = Benches(store, scratch / "benches", conditions_of(suite), device, reference, report)
-    explorer = explorer_of(benches, plan, suite, floor, budget or Budget(), crew, notes)
+    explorer = explorer_of(benches, plan, suite, floor, bounds, crew, notes)
     explored = explorer.explore(begun + EXPLORING * time_limit_s, trials)
 
     def arena(part: Part) -> Arena:
         return make_arena(suite, part, Eyes(judge), floor, reference, report, margin)
 
     tried: list[Trial] = []
-    deadline = (
-        time.monotonic() + (1 - EXPLORING) * time_limit_s
-    )  # exploring may have taken longer than its part
+    # Exploring may have taken longer than its part.
+    deadline = time.monotonic() + (1 - EXPLORING) * time_limit_s
     judging = _Judging(benches, partial(arena, "selection"), tried, deadline, notes, report)
-    passing = judging.within(explored, budget or Budget(), floor)
-
-    def built(found: Candidate) -> Pipeline:
-        report(f"building {found.plan.describe()}", 0.0)
-        place = scratch / "confirmed" / digest_text(found.plan.model_dump_json())[:8]
-        build(store, found.plan, place, conditions=benches.conditions, device=device)
-        return Pipeline(place, verify=False)
-
+    passing = judging.within(explored, bounds, floor)
     # Only what confirms must have shown what it sees.
-    confirmed = _confirmed(passing, built, lambda: armed(arena("confirmation")), tried)
+    ground = armed(arena("confirmation"))
+    confirmed = _confirmed(passing, partial(_built, benches, scratch / "confirmed"), ground, tried)
     if confirmed is None:
         raise nothing_passes(floor, passing, None, tried)
     _move(confirmed.pipeline.directory, directory)
@@ -125,14 +116,20 @@ def optimize(
         winner=winner,
         verdict=confirmed.trial.verdict,
         trials=tuple(tried),
-        pictures=(confirmed.ground.pictures, confirmed.pictures),
+        pictures=(ground.pictures, confirmed.pictures),
         notes=notes,
-        control=_control(benches, plan, winner, confirmed.ground),
+        control=_control(benches, plan, winner, ground),
         explored=tuple(explored),
         levers=levers(explorer, plan, winner.plan),
         thumbnails=_thumbnails(benches, explorer, frontier(explored)),
         study=explorer.study,
     )
+
+
+def _original(store: GraphStore, plan: Plan, directory: Path, device: Device, report: Report) -> Pipeline:
+    report("building the original as a bundle", 0.0)
+    build(store, plan, directory, device=device)
+    return Pipeline(directory, verify=False)
 
 
 def explorer_of(
@@ -177,7 +174,7 @@ class _Judging:
 
     def within(self, explored: Sequence[Candidate], budget: Budget, floor: Floor) -> list[Candidate]:
         """The plans to be confirmed, the cheapest first; raises NothingPassesError where there are none."""
-        why = {c: beyond(budget, c, self.benches.of(c.plan)) for c in explored}
+        why = {c: beyond(budget, c, self.benches) for c in explored}
         allowed = [c for c in explored if not why[c]]
         found = list(islice(self._chosen(frontier(allowed)), LADDER))
         if found:
@@ -226,27 +223,29 @@ def conditions_of(suite: Suite) -> Conditions:
 
 @dataclass(frozen=True, kw_only=True)
 class _Confirmed:
-    """A plan that passed, its bundle, and its pictures on the ground where it did."""
+    """A plan that passed, its bundle and its pictures."""
 
     trial: Trial
     pipeline: Pipeline
     pictures: Sequence[Pictures]
-    ground: Arena
+
+
+def _built(benches: Benches, folder: Path, found: Candidate) -> Pipeline:
+    """The final bundle of a plan, which int8 calibrates on the plan's own table."""
+    benches.report(f"building {found.plan.describe()}", 0.0)
+    place = folder / digest_text(found.plan.model_dump_json())[:8]
+    build(benches.store, found.plan, place, conditions=benches.conditions, device=benches.device)
+    return Pipeline(place, verify=False)
 
 
 def _confirmed(
-    ladder: Sequence[Candidate],
-    built: Callable[[Candidate], Pipeline],
-    confirmation: Callable[[], Arena],
-    trials: list[Trial],
+    ladder: Sequence[Candidate], built: Callable[[Candidate], Pipeline], ground: Arena, trials: list[Trial]
 ) -> _Confirmed | None:
     """The cheapest of `ladder` that passes as all dearer ones do; None where the dearest does not.
 
     One bundle is kept beside the one that is tried: large models are gigabytes each.
     """
-    if not ladder:
-        return None
-    ground, best = confirmation(), None
+    best = None
     for found in reversed(ladder):
         pipeline = built(found)
         answer, drawn = ground.judged(pipeline)
@@ -255,7 +254,7 @@ def _confirmed(
             break
         if best is not None:
             shutil.rmtree(best.pipeline.directory)
-        best = _Confirmed(trial=trials[-1], pipeline=pipeline, pictures=drawn, ground=ground)
+        best = _Confirmed(trial=trials[-1], pipeline=pipeline, pictures=drawn)
     return best
 
 
