@@ -42,7 +42,7 @@ from burnish.search.proxy import Crew, Proxy, alone
 from burnish.search.space import Space, spread
 
 MOST_CONDITIONS = 48  # prompts that tables are fitted to; fewer of them make the ranges of int8
-LADDER = 4  # plans that are chosen to be confirmed
+LADDER = 3  # plans that are chosen to be confirmed
 EXPLORING = 0.4  # of the time limit, at most: the rest is for judging
 
 
