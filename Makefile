@@ -41,6 +41,10 @@ bench: setup
 	$(BIN)/python -m benchmarks.stock
 	$(BIN)/python -m benchmarks.parity
 	$(BIN)/python -m benchmarks.unet_call
+	$(BIN)/python -m benchmarks.unet_call --model icons
+	$(BIN)/python -m benchmarks.sd15
+	$(BIN)/python -m benchmarks.growth
+	$(BIN)/python -m benchmarks.search
 	$(BIN)/python -m benchmarks.simulation
 
 # Peers, each in an environment of its own, in one run; PEERS gives options (docs/peers.md).

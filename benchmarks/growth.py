@@ -47,7 +47,7 @@ def points(bundle: Path) -> Iterator[tuple[str, list[Point]]]:
     yield "pixels", [(side * side, at(whole, side=side)) for side in SIDES]
     yield "batch", [(n, at(whole, batch=n)) for n in BATCHES]
     cores = range(1, len(os.sched_getaffinity(0)) + 1)
-    yield "cores", [(n, at(Pipeline(bundle, threads=n, streams=1))) for n in cores]
+    yield "cores", [(n, at(Pipeline(bundle, threads=n, streams=min(n, 2)))) for n in cores]
 
 
 def slope(xs: list[float], ys: list[float]) -> float:
