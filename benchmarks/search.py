@@ -11,6 +11,7 @@ each would be no way to choose: a plan that passes here alone may be lucky.
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -30,7 +31,7 @@ from burnish.measure.draw import Part
 from burnish.runtime import Pipeline
 from burnish.search import alone, conditions_of
 from burnish.search.benches import Benches
-from burnish.search.candidates import Candidate
+from burnish.search.candidates import Candidate, precisions
 from burnish.search.choose import GLANCE, SCREEN
 from burnish.search.explore import Explorer
 from burnish.search.search import explorer_of
@@ -59,11 +60,15 @@ def cheaper(explorer: Explorer, choice: Candidate) -> tuple[list[Candidate], int
 
 
 def _least_s(explorer: Explorer, plan: Plan) -> float:
-    """What a plan costs at the least, before its table is fitted: as many passes, a share of them fresh."""
-    hand_made = {"learned": False, "scheduler": SOLVERS[0], "cut": 0, "fresh_calls": 0}
-    passes = plan_program(explorer.proxy.model, plan.model_copy(update=hand_made))
-    seconds = explorer.benches.of(plan).latency_s(plan, passes)
-    return seconds * (plan.fresh_calls / plan.num_inference_steps if plan.cut else 1.0)
+    """What a plan costs at the least, before its table is fitted: as many passes, the fewest fresh."""
+    hand_made = {"learned": False, "scheduler": plan.scheduler or SOLVERS[0], "cut": 0, "fresh_calls": 0}
+    program = plan_program(explorer.proxy.model, plan.model_copy(update=hand_made))
+    if plan.cut:
+        n = program.calls
+        fresh = {0, *range(n - plan.fresh_calls + 1, n)}  # the last have no guidance where some have none
+        rows = [[0.0] * i + [1.0] if i in fresh else [1.0] + [0.0] * i for i in range(n)]
+        program = program.model_copy(update={"deep": tuple(map(tuple, rows))})
+    return explorer.benches.of(plan).latency_s(plan, program)
 
 
 def main() -> None:
@@ -82,6 +87,9 @@ def main() -> None:
         reference = Pipeline(folder / "reference", verify=False)
         benches = Benches(store, folder / "benches", conditions_of(suite), device, reference, say)
         explorer = explorer_of(benches, plan, suite, floor, Budget(), alone, folder)
+        # A search leaves out a precision that saves too little when it looks; here none is.
+        space = replace(explorer.space, precisions=precisions(store.model.card, device))
+        explorer = replace(explorer, space=space)
         choice = explorer.priced(bundle.plan)
         assert choice is not None, "the choice has no table"
         found, count = cheaper(explorer, choice)
