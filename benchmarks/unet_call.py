@@ -65,6 +65,7 @@ def directory_of(name: str) -> Path:
 def graphs_of(name: str, precision: str, depth: int = 0) -> dict[str, tuple[Path, Shapes]]:
     """Files of the denoiser, or of the pieces that it is cut into, and the shapes of what a pass gives."""
     from burnish.build import GraphStore
+    from burnish.build.calibration import Calibration
     from burnish.core.bundle import PIECES, WHOLE
     from burnish.core.plan import Plan
     from burnish.load import open_model
@@ -78,7 +79,7 @@ def graphs_of(name: str, precision: str, depth: int = 0) -> dict[str, tuple[Path
     if precision == "int8":
         few = {role: [wires(given, k) for k in (0, 1)] for role, given in shapes.items()}
         plan = Plan(precision="int8", cut=depth, fresh_calls=1 if depth else 0)
-        found = store.rounded(plan, lambda: few, "random")
+        found = store.rounded(plan, Calibration("random", lambda: few))
     return {graph.role: (path, shapes[graph.role]) for graph, path in found if graph.role in shapes}
 
 

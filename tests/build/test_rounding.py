@@ -9,14 +9,17 @@ import numpy as np
 import openvino as ov
 import pytest
 import torch
+from openvino import opset13 as ops
 
 from burnish.build import build, check_plan
 from burnish.build.calibration import Conditions, record
 from burnish.build.token_merging import merged
-from burnish.core.bundle import MANIFEST, Bundle
+from burnish.core.bundle import MANIFEST, Bundle, Graph, Parity
 from burnish.core.errors import PlanError
 from burnish.core.plan import Plan, Weights
+from burnish.graphs.compress import compress
 from burnish.runtime import Pipeline
+from burnish.runtime.graphs import CompiledGraph
 from tests.conftest import DDPM, DIT, SD, STEPS, Bundles, Stores, asked, psnr
 from tests.graphs.small_graphs import graph, small
 
@@ -72,19 +75,34 @@ def test_parity_says_what_rounding_and_merging_cost(store: Stores, bundle: Bundl
     assert fewer["decoder"].parity.relative_error == exact["decoder"]
 
 
-def test_int8_beside_few_bits_rounds_the_rest(store: Stores, tmp_path: Path) -> None:
-    """With int8 activations the denoiser is as without, and the other graphs' weights are 8 bits."""
-    plain = made(store, SD, tmp_path / "plain", precision="int8")
-    both = made(store, SD, tmp_path / "both", precision="int8", weights="int8")
-    assert {g.role: g.precision for g in both.bundle.graphs} == {
-        g.role: g.precision for g in plain.bundle.graphs
+def test_an_int8_decoder_is_near_and_its_ends_stay(store: Stores, bundle: Bundles, tmp_path: Path) -> None:
+    """The first and last convolutions are as they were; the same latents give nearly the same pictures."""
+    pipeline, exact = made(store, SD, tmp_path / "int8", precision="int8"), Pipeline(bundle(SD))
+    graph = ov.Core().read_model(tmp_path / "int8" / "decoder.xml")
+    convolutions = [op for op in graph.get_ordered_ops() if op.get_type_name() == "Convolution"]
+    floating = {
+        op.get_friendly_name().rpartition("/aten")[0].rpartition(".")[2]
+        for op in convolutions
+        if not any("fq" in op.input_value(k).get_node().get_friendly_name() for k in (0, 1))
     }
-    sizes = [
-        {p.name: p.stat().st_size for p in (tmp_path / name).glob("*.bin")} for name in ("plain", "both")
-    ]
-    assert sizes[1]["denoiser.bin"] == sizes[0]["denoiser.bin"]
-    for role in ("text_encoder", "decoder"):
-        assert sizes[1][f"{role}.bin"] < 0.6 * sizes[0][f"{role}.bin"]
+    assert floating == {"post_quant_conv", "conv_in", "conv_out"}
+    assert len(convolutions) > 3
+    latents = exact.decoder_input(exact.latents(asked(SD, *SEEDS)))
+    (ours,), (theirs,) = (p.graphs["decoder"]({"sample": latents}).values() for p in (pipeline, exact))
+    assert 1e-4 < np.linalg.norm(ours - theirs) / np.linalg.norm(theirs) < 0.05
+
+
+def test_in_int8_all_weights_have_eight_bits(store: Stores, bundle: Bundles, tmp_path: Path) -> None:
+    """What has no products in int8 has its weights in 8 bits, so that asking for those changes nothing."""
+    plain = made(store, SD, tmp_path / "plain", precision="int8")
+    made(store, SD, tmp_path / "both", precision="int8", weights="int8")
+    found = {g.role: g.precision for g in plain.bundle.graphs}
+    assert (found["denoiser"], found["decoder"], found["text_encoder"]) == ("int8", "int8", "fp32")
+    for role in ("text_encoder", "image_encoder", "decoder", "denoiser"):
+        folders = (tmp_path / "plain", tmp_path / "both", bundle(SD))
+        weights, same, exact = (folder / f"{role}.bin" for folder in folders)
+        assert weights.read_bytes() == same.read_bytes()
+        assert weights.stat().st_size < 0.6 * exact.stat().st_size
 
 
 @pytest.mark.parametrize("name", [SD, DDPM, DIT])
@@ -194,3 +212,28 @@ def test_a_plan_says_its_bits_and_its_tokens() -> None:
         "own scheduler 8 steps, guidance 7.5, 75% of the tokens merged, bf16, weights in int4"
     )
     assert Plan().describe() == "own scheduler 50 steps, guidance 7.5, fp32"
+
+
+def test_nothing_else_is_rounded_when_it_runs(tmp_path: Path) -> None:
+    """Weights that 8 bits hold exactly give in fp32 what numpy gives: inputs are not rounded too."""
+    rng = np.random.default_rng(0)
+    weight = rng.integers(-128, 128, (64, 64)) * 2.0**-7
+    weight[:, 0] = -1.0  # the whole range is used in every row
+    x = rng.standard_normal((1, 16, 64)).astype(np.float32)
+    given = ops.parameter([-1, 16, 64], np.float32, "sample")
+    given.output(0).get_tensor().set_names({"sample"})
+    product = ops.matmul(given, ops.constant(weight.astype(np.float32)), False, True)
+    product.output(0).get_tensor().set_names({"image"})
+    ov.save_model(compress(ov.Model([product], [given], "g")), tmp_path / "decoder.xml")
+    assert bits(tmp_path, "decoder") == {"int8"}
+    told = Graph(
+        role="decoder",
+        file="decoder.xml",
+        inputs=("sample",),
+        outputs={"image": (16, 64)},
+        precision="fp32",
+        parity=Parity(relative_error=0.0, max_abs_error=0.0),
+    )
+    found = CompiledGraph(ov.Core(), tmp_path / "decoder.xml", told)({"sample": x})["image"]
+    expected = x.astype(np.float64) @ weight.T
+    assert np.linalg.norm(found - expected) < 1e-4 * np.linalg.norm(expected)

@@ -227,7 +227,7 @@ def test_optimize_leaves_a_bundle_with_its_evidence(
     cache: Path,
 ) -> None:
     """A search that ends well: PASS, costs of both sides, what it was reached on, report and sheet."""
-    rest = ("--floor", "faithful", "--judge", clip, "--no-stock", "--trials", 12, "-o", "made", JSON)
+    rest = ("--floor", "faithful", "--judge", clip, "--no-stock", "--trials", 8, "-o", "made", JSON)
     before = set(cache.rglob("notes/*/*.json"))  # searches of other tests
     code, out, err = burnish("optimize", unclipped_models[DDPM], *rest)
     assert (code, err) == (0, "")

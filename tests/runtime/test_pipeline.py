@@ -263,10 +263,14 @@ def test_the_models_own_scheduler_is_the_one_under_test(unclipped_models: dict[s
     assert scheduler.config.clip_sample is False
 
 
-@pytest.mark.parametrize("cut", [0, 1])
-def test_passes_side_by_side_draw_the_same_picture(cut: int, store: Stores, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "changes", [{}, {"cut": 1, "fresh_calls": 2}, {"weights": "int8"}, {"precision": "int8"}]
+)
+def test_passes_side_by_side_draw_the_same_picture(
+    changes: dict[str, Any], store: Stores, tmp_path: Path
+) -> None:
     """Two streams change when passes run, and neither what they give nor what they keep."""
-    plan = Plan(num_inference_steps=4, guidance_scale=3.0, cut=cut, fresh_calls=2 * cut)
+    plan = Plan(num_inference_steps=4, guidance_scale=3.0, **changes)
     build(store(SD), plan, tmp_path / "one")
     build(store(SD), plan.model_copy(update={"streams": 2}), tmp_path / "two")
     request = Request(seeds=(1, 2), prompts=("red apple", "blue hat"))

@@ -20,9 +20,15 @@ from tests.conftest import SD, Stores
 ray = pytest.importorskip("ray")
 
 
-@pytest.fixture
-def cluster() -> Iterator[None]:
-    """Whatever was started is stopped."""
+def test_where_there_is_no_cluster_the_address_is_named() -> None:
+    """Nothing listens there: one error, with what to give."""
+    with pytest.raises(BurnishError, match=r"no Ray at 127.0.0.1:1.*Give --ray local"):
+        crew.ray_crew("127.0.0.1:1")
+
+
+@pytest.fixture(scope="module")
+def workers() -> Iterator[None]:
+    """One cluster for all: to start it takes longer than what is asked of it."""
     yield
     ray.shutdown()
 
@@ -37,7 +43,7 @@ def tasks(store: Stores, tmp_path_factory: pytest.TempPathFactory) -> list[Task]
     return [Task(bench, plan_program(model, plan), request, bench.latents(request)) for plan in plans]
 
 
-def test_workers_say_what_one_process_says(tasks: list[Task], cluster: None) -> None:
+def test_workers_say_what_one_process_says(tasks: list[Task], workers: None) -> None:
     """The same errors, in the order of the tasks."""
     errors = alone(tasks)
     assert len(set(errors)) == 3
@@ -45,7 +51,7 @@ def test_workers_say_what_one_process_says(tasks: list[Task], cluster: None) -> 
 
 
 def test_the_task_of_a_killed_worker_is_run_again(
-    tasks: list[Task], cluster: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tasks: list[Task], workers: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A worker dies in the middle of the first task it is given; the answer is as if it had not."""
     own, marker = crew._error_of, tmp_path / "died"
@@ -59,9 +65,3 @@ def test_the_task_of_a_killed_worker_is_run_again(
     monkeypatch.setattr(crew, "_error_of", killed)
     assert crew.ray_crew()(tasks) == alone(tasks)
     assert marker.exists()
-
-
-def test_where_there_is_no_cluster_the_address_is_named(cluster: None) -> None:
-    """Nothing listens there: one error, with what to give."""
-    with pytest.raises(BurnishError, match=r"no Ray at 127.0.0.1:1.*Give --ray local"):
-        crew.ray_crew("127.0.0.1:1")

@@ -12,9 +12,9 @@ from typing import Any
 
 from tokenizers import Tokenizer
 
-from burnish.build.calibration import Conditions, record
+from burnish.build.calibration import Calibration, Conditions, calibration
 from burnish.build.precision import precision_of
-from burnish.build.store import DENOISER, Found, GraphStore
+from burnish.build.store import DECODER, DENOISER, Found, GraphStore
 from burnish.build.tables import fitted_program, plan_starts
 from burnish.build.techniques import check_plan
 from burnish.build.weights import weights_of
@@ -81,29 +81,29 @@ def _graphs(
 
         return torch_graphs(store, plan, aside, _link)
     found: list[Graph] = []
+    inputs = calibration(store, plan, program, conditions)
     for part in store.parts:
-        for graph, path in _found(store, part, plan, program, conditions):
+        for graph, path in _found(store, part, plan, inputs):
             for kind in (path.suffix, ".bin"):
                 _link(path.with_suffix(kind), aside / f"{graph.role}{kind}")
             found.append(graph)
     return tuple(found)
 
 
-def _found(
-    store: GraphStore, part: Role, plan: Plan, program: Program, conditions: Conditions
-) -> tuple[Found, ...]:
+def _found(store: GraphStore, part: Role, plan: Plan, inputs: Calibration) -> tuple[Found, ...]:
     """The graphs of one captured part under a plan."""
     if plan.runtime == "onnxruntime":
         from burnish.build.portable_onnx import onnx_graphs
 
-        return onnx_graphs(store, plan, program, conditions, part)
+        return onnx_graphs(store, plan, inputs, part)
     precision = precision_of(plan, part)
+    if part == DECODER and precision == "int8":
+        return store.rounded_decoder(inputs)
     if part != DENOISER:
         return store.floating(part, precision, weights_of(plan, part))
     if precision != "int8" and not plan.weights:
         return store.denoiser(plan.cut, precision, plan.token_merging)
-    key = program.model_dump_json() + conditions.model_dump_json()
-    return store.rounded(plan, lambda: record(store, plan, program, conditions), key)
+    return store.rounded(plan, inputs)
 
 
 def _link(source: Path, target: Path) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -37,26 +40,43 @@ PROMPTS = (
 )
 
 
+Samples = Mapping[Role, Sequence[dict[str, Any]]]
+
+
 class Conditions(Part):
     """What calibration trajectories are asked for; the defaults serve a model without a suite."""
 
     prompts: tuple[str, ...] = PROMPTS
 
 
-def record(
-    store: GraphStore, plan: Plan, program: Program, conditions: Conditions
-) -> dict[Role, list[dict[str, Any]]]:
-    """Single inputs (batch 1) of each piece of the denoiser, as the final program meets them.
+@dataclass(frozen=True)
+class Calibration:
+    """Inputs of graphs, recorded when they are first asked for, and a name for all that they depend on."""
 
-    Spread evenly over prompts, calls, and guided and unguided passes; with deep features kept from earlier
-    calls where the program keeps them, and tokens merged where the plan merges them.
+    name: str
+    samples: Callable[[], Samples]
+
+
+def calibration(store: GraphStore, plan: Plan, program: Program, conditions: Conditions) -> Calibration:
+    """On what int8 and 4 bits are calibrated under a plan with this table."""
+    name = json.dumps([plan.cut, plan.token_merging, program.model_dump_json(), conditions.model_dump_json()])
+    return Calibration(name, cache(lambda: record(store, plan, program, conditions)))
+
+
+def record(store: GraphStore, plan: Plan, program: Program, conditions: Conditions) -> Samples:
+    """Single inputs (batch 1) of the denoiser's pieces and of the decoder, as the final program meets them.
+
+    Those of the denoiser are spread evenly over prompts, calls, and guided and unguided passes; with deep
+    features kept from earlier calls where the program keeps them, and tokens merged where the plan merges
+    them. Where there is no decoder nothing reads its own.
     """
     whole, fresh = program.passes, program.fresh_passes
     seen = {role: _Recorder(fresh if role == "deep" else whole) for role in (*WHOLE, *PIECES)}
     with exact_pipeline(store, plan, plan.token_merging) as exact:
         pipeline = exact.observed(lambda role, inputs: seen[role].see(inputs)).with_program(program)
-        pipeline.generate(request_for(pipeline, conditions, program))
-    return {role: recorder.kept for role, recorder in seen.items() if recorder.kept}
+        latents = pipeline.latents(request_for(pipeline, conditions, program))
+        ends = [{"sample": one[None]} for one in pipeline.decoder_input(latents)]
+    return {role: recorder.kept for role, recorder in seen.items() if recorder.kept} | {"decoder": ends}
 
 
 class _Recorder:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -11,14 +10,13 @@ from typing import Any
 import onnx
 from pydantic import TypeAdapter
 
-from burnish.build.calibration import Conditions, record
+from burnish.build.calibration import Calibration
 from burnish.build.portable_parity import compare
 from burnish.build.store import ALONGSIDE, DENOISER, Found, GraphStore
 from burnish.core.bundle import ORDER, Graph, Role
 from burnish.core.errors import PlanError
 from burnish.core.files import digest_text, directory_aside, write_text
 from burnish.core.plan import Plan, Precision
-from burnish.core.program import Program
 from burnish.graphs import Capture, captures, require_parity
 from burnish.graphs.onnx import export, save
 from burnish.graphs.onnx_cut import cut, cuts
@@ -27,13 +25,10 @@ from burnish.graphs.onnx_shapes import settled
 from burnish.runtime.onnx import session
 from burnish.runtime.onnx_file import WEIGHTS
 
-Samples = Mapping[Role, Sequence[dict[str, Any]]]
 _GRAPHS = TypeAdapter(tuple[Graph, ...])
 
 
-def onnx_graphs(
-    store: GraphStore, plan: Plan, program: Program, conditions: Conditions, part: Role
-) -> tuple[Found, ...]:
+def onnx_graphs(store: GraphStore, plan: Plan, calibration: Calibration, part: Role) -> tuple[Found, ...]:
     """The graphs of one captured part under a plan, and where each lies; made where they are not there yet.
 
     int8 is calibrated on what the program meets. Raises ModelError when an exported graph is another function
@@ -45,9 +40,7 @@ def onnx_graphs(
     folder = _cut(store, captured, plan.cut)
     if plan.precision != "int8":
         return _noted(folder, captured, exact=True)
-    key = digest_text(program.model_dump_json() + conditions.model_dump_json())[:12]
-    folder = _int8(store, folder, key, lambda: record(store, plan, program, conditions))
-    return _noted(folder, captured, exact=False)
+    return _noted(_int8(store, folder, calibration), captured, exact=False)
 
 
 def _folder(store: GraphStore, name: str) -> Path:
@@ -79,10 +72,11 @@ def _cut(store: GraphStore, captured: Capture, depth: int) -> Path:
     return folder
 
 
-def _int8(store: GraphStore, exact: Path, key: str, samples: Callable[[], Samples]) -> Path:
+def _int8(store: GraphStore, exact: Path, calibration: Calibration) -> Path:
+    key = digest_text(calibration.name)[:12]
     folder = _folder(store, f"{exact.name.partition('-onnx')[0]}-int8-{key}")
     if not folder.is_dir():
-        recorded = samples()
+        recorded = calibration.samples()
         with directory_aside(folder) as aside:
             for role in _roles(exact):
                 path = exact / f"{role}.onnx"

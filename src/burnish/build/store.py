@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -12,7 +12,8 @@ from typing import Any
 import openvino as ov
 from pydantic import TypeAdapter
 
-from burnish.build.precision import quantized
+from burnish.build.calibration import Calibration
+from burnish.build.precision import quantized, quantized_decoder
 from burnish.build.token_merging import merged
 from burnish.build.weights import compressed, weights_of
 from burnish.core.bundle import ORDER, Graph, Role
@@ -33,7 +34,6 @@ from burnish.graphs import (
 from burnish.load import OpenedModel
 from burnish.runtime.graphs import INFERENCE_PRECISION
 
-Inputs = dict[str, Any]
 Found = tuple[Graph, Path]  # a graph and its .xml
 
 # The components whose weights each graph holds, where it has any.
@@ -46,6 +46,7 @@ COMPONENTS: dict[Role, tuple[str, ...]] = {
     "image_encoder": ("vae",),
 }
 DENOISER: Role = "denoiser"
+DECODER: Role = "decoder"
 ALONGSIDE: tuple[Role, ...] = ("context", "modulation")  # pieces that run once a text, so int8 gains nothing
 _GRAPHS = TypeAdapter(tuple[Graph, ...])
 
@@ -103,14 +104,8 @@ class GraphStore:
         precisions = dict.fromkeys(_roles(folder), precision)
         return self._noted(folder, self._captured(DENOISER), precisions, exact=not merging)
 
-    def rounded(
-        self, plan: Plan, samples: Callable[[], Mapping[Role, Sequence[Inputs]]], calibration: str
-    ) -> tuple[Found, ...]:
-        """The denoiser of a plan that has it in int8, or its weights in 8 or 4 bits.
-
-        `samples()` are inputs of its pieces, asked for where they are needed and the graphs are not there
-        yet; `calibration` names what they depend on. Raises as `denoiser`.
-        """
+    def rounded(self, plan: Plan, calibration: Calibration) -> tuple[Found, ...]:
+        """The denoiser of a plan that has it in int8, or its weights in 8 or 4 bits; raises as `denoiser`."""
         base = self._cut(plan.cut, plan.token_merging)
         int8 = plan.precision == "int8"
         calibrated = int8 or plan.weights == "int4"
@@ -119,7 +114,7 @@ class GraphStore:
         }
 
         def made() -> Iterator[tuple[Role, Any]]:
-            recorded = samples() if calibrated else {}
+            recorded = calibration.samples() if calibrated else {}
             for role, precision in precisions.items():
                 model, given = _read(base, role), recorded.get(role, ())
                 if precision == "int8":
@@ -127,10 +122,21 @@ class GraphStore:
                 else:
                     yield role, compressed(model, weights_of(plan, role), given)
 
-        own = json.dumps([plan.floating, plan.weights, calibration if calibrated else ""])
+        own = json.dumps([plan.floating, plan.weights, calibration.name if calibrated else ""])
         kind = "int8" if int8 else f"{plan.weights}-weights"
         folder = self._kept(f"{base.name}-{kind}-{digest_text(own)[:12]}", made, half=True)
         return self._noted(folder, self._captured(DENOISER), precisions, exact=False)
+
+    def rounded_decoder(self, calibration: Calibration) -> tuple[Found, ...]:
+        """The decoder in int8; raises as `floating`."""
+        captured = self._captured(DECODER)
+        whole = self._lowered(captured)
+
+        def made() -> Iterator[tuple[Role, Any]]:
+            yield DECODER, quantized_decoder(_read(whole, DECODER), calibration.samples()[DECODER])
+
+        folder = self._kept(f"{DECODER}-int8-{digest_text(calibration.name)[:12]}", made, half=True)
+        return self._noted(folder, captured, {DECODER: "int8"}, exact=False)
 
     def _cut(self, depth: int, merging: float) -> Path:
         """The folder of the denoiser's pieces in floating point, tokens merged before it is cut."""

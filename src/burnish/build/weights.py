@@ -34,8 +34,12 @@ EIGHT_BITS = 0.1  # of the layers of a graph in 4 bits, the most sensitive first
 
 
 def weights_of(plan: Plan, role: Role) -> Weights:
-    """The bits of one graph's weights under a plan; "" for those of its floating type."""
-    return OF_ROLE[plan.weights].get(role, "")
+    """The bits of one graph's weights under a plan; "" for those of its floating type.
+
+    Where products are in int8, what has none of them has its weights in 8 bits too: next to that it loses
+    nothing (decision 23).
+    """
+    return OF_ROLE["int8" if plan.precision == "int8" else plan.weights].get(role, "")
 
 
 def compressed(model: Any, weights: Weights, samples: Sequence[Inputs] = ()) -> Any:

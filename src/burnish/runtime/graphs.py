@@ -70,6 +70,8 @@ class CompiledGraph:
         self._options: dict[str, Any] = {
             **({"NUM_STREAMS": streams} if streams > 1 else {"PERFORMANCE_HINT": "LATENCY"}),
             "INFERENCE_PRECISION_HINT": INFERENCE_PRECISION[graph.precision],
+            # Unasked, the plugin rounds what stored weights are multiplied with; of two streams, wrongly.
+            "DYNAMIC_QUANTIZATION_GROUP_SIZE": "0",
             **({"INFERENCE_NUM_THREADS": threads} if threads else {}),
         }
 

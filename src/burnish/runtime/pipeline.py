@@ -137,9 +137,14 @@ class Pipeline:
             )
 
     def latents(self, request: Request) -> Array:
-        """What the decoder is given (n, c, h, w) of a request; raises RequestError as `steps` does."""
+        """Where the calls of a request end (n, c, h, w); raises RequestError as `steps` does."""
         *_, (_, _, clean) = self._cleaned(request)
         return clean
+
+    def decoder_input(self, latents: Array) -> Array:
+        """Latents (n, c, h, w) in the scale that the decoder was trained on."""
+        card = self.bundle.model
+        return latents / np.float32(card.scaling_factor) + np.float32(card.shift_factor)
 
     def _cleaned(self, request: Request) -> Iterator[tuple[int, int, Array]]:
         """The clean estimate of each call: (i, calls, estimate), then (calls, calls, x_N)."""
@@ -277,10 +282,9 @@ class Pipeline:
     def _pixels(self, latents: Array) -> Pixels:
         x = latents
         if "decoder" in self._graphs:
-            card = self.bundle.model
-            scaled = latents / np.float32(card.scaling_factor) + np.float32(card.shift_factor)
             height, width = (side * self._factor for side in latents.shape[2:])
             shape = (1, self.bundle.model.image_shape[0], height, width)
+            scaled = self.decoder_input(latents)
             x = np.concatenate([self._run("decoder", shape, one[None]) for one in scaled])
         if not np.isfinite(x).all():
             raise NotFiniteError(

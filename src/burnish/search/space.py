@@ -121,13 +121,10 @@ class Space:
     def _graphs(self, ask: Ask) -> dict[str, Any]:
         """What the denoiser's graphs are made of."""
         precision = ask("precision", self.precisions)
-        floating = ask("floating", FLOATING) if precision == "int8" else 0.0
-        return {
-            "precision": precision,
-            "floating": floating,
-            "token_merging": ask("token_merging", self._merged),
-            "weights": ask("weights", self.weights),
-        }
+        merged = {"precision": precision, "token_merging": ask("token_merging", self._merged)}
+        if precision == "int8":  # all weights have 8 bits
+            return merged | {"floating": ask("floating", FLOATING), "weights": ""}
+        return merged | {"floating": 0.0, "weights": ask("weights", self.weights)}
 
     @property
     def _merged(self) -> tuple[float, ...]:
