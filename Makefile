@@ -23,7 +23,7 @@ demo: setup
 	@echo "Look at $(DEMO)/evidence/report.html and out/apple.png"
 
 test: setup lint
-	$(BIN)/python -m pytest -m "not slow" -n auto --dist loadfile
+	$(BIN)/python -m pytest -m "not slow" -n auto --dist loadfile --no-loadscope-reorder
 
 test-slow: setup
 	$(BIN)/python -m pytest -m slow
