@@ -139,7 +139,8 @@ def explorer_of(
     store, card = benches.store, benches.store.model.card
     benches.remember(notes / "seconds.json")
     bounded = budget.disk_mib is not None or budget.memory_mib is not None
-    faster = {p: benches.of(Plan(precision=p)).seconds for p in precisions(card, benches.device)}
+    # As most plans run: a pass on one thread gains more by int8 than one on all of them (decision 22).
+    faster = {p: benches.of(Plan(precision=p)).side_by_side for p in precisions(card, benches.device)}
     space = Space(
         card=card,
         reference=plan,
