@@ -43,7 +43,7 @@ def make(calls: int) -> None:
     from burnish.load import open_model, probe_device
 
     model = open_model(directory_of(NAME))
-    plan = Plan(scheduler=SOLVER, num_inference_steps=calls, precision="int8", weights="int8")
+    plan = Plan(scheduler=SOLVER, num_inference_steps=calls, precision="int8")
     if not (BUNDLE / MANIFEST).is_file():
         with directory_aside(BUNDLE) as aside:
             build(GraphStore(model, FOLDER / "graphs"), plan, aside, device=probe_device())

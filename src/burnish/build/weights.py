@@ -58,8 +58,8 @@ def compressed(model: Any, weights: Weights, samples: Sequence[Inputs] = ()) -> 
 
 
 def _refusal(plan: Plan, card: ModelCard, device: Device | None) -> str:
-    if plan.weights == "int4" and plan.precision == "int8":
-        return "precision int8 multiplies weights of 8 bits, so that the denoiser's are not in 4"
+    if plan.weights and plan.precision == "int8":
+        return "precision int8 stores all weights in 8 bits by itself"
     return ""
 
 
