@@ -45,6 +45,7 @@ bench: setup
 	$(BIN)/python -m benchmarks.sd15
 	$(BIN)/python -m benchmarks.growth
 	$(BIN)/python -m benchmarks.search
+	$(BIN)/python -m benchmarks.decoder
 	$(BIN)/python -m benchmarks.simulation
 
 # Peers, each in an environment of its own, in one run; PEERS gives options (docs/peers.md).

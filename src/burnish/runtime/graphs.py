@@ -70,7 +70,7 @@ class CompiledGraph:
         self._options: dict[str, Any] = {
             **({"NUM_STREAMS": streams} if streams > 1 else {"PERFORMANCE_HINT": "LATENCY"}),
             "INFERENCE_PRECISION_HINT": INFERENCE_PRECISION[graph.precision],
-            # Unasked, the plugin rounds what stored weights are multiplied with; of two streams, wrongly.
+            # Unasked, the plugin rounds what weights in 8 bits are multiplied with, in fp32 too.
             "DYNAMIC_QUANTIZATION_GROUP_SIZE": "0",
             **({"INFERENCE_NUM_THREADS": threads} if threads else {}),
         }

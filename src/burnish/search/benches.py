@@ -103,7 +103,7 @@ class Benches:
         directory = self.folder / digest_text(plan.model_dump_json())[:8]
         build(self.store, plan, directory, conditions=self.conditions, device=self.device)
         pipelines = {n: Pipeline(directory, verify=False, streams=n) for n in (1, 2)}
-        if self.store.model.card.guidance != "classifier-free":
+        if self.store.model.card.guidance != "classifier-free" or graphs.weights:
             del pipelines[2]
         bench = self._timed(pipelines)
         if bench.streams > 1:  # its memory is measured as its plans run
