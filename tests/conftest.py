@@ -33,7 +33,9 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        for kind in ("CACHE", "CONFIG", "DATA", "STATE"):
+            patch.setenv(f"XDG_{kind}_HOME", str(tmp_path_factory.mktemp(kind.lower())))
+        patch.delenv("BURNISH_REGISTRY", raising=False)
         patch.setenv("HF_HUB_OFFLINE", "1")
         yield Path(os.environ["XDG_CACHE_HOME"])
     torch.set_num_threads(threads)

@@ -13,25 +13,41 @@ if TYPE_CHECKING:
     from burnish.api import Source as Source
     from burnish.api import audit as audit
     from burnish.api import build as build
+    from burnish.api import collect_releases as collect_releases
     from burnish.api import estimate_costs as estimate_costs
+    from burnish.api import export_release as export_release
     from burnish.api import gate as gate
     from burnish.api import generate as generate
+    from burnish.api import import_release as import_release
     from burnish.api import inspect as inspect
     from burnish.api import load as load
     from burnish.api import measure as measure
+    from burnish.api import open_release as open_release
     from burnish.api import optimize as optimize
+    from burnish.api import promote as promote
+    from burnish.api import release as release
+    from burnish.api import releases as releases
+    from burnish.api import rollback as rollback
 
 __all__ = [
     "Source",
     "audit",
     "build",
+    "collect_releases",
     "estimate_costs",
+    "export_release",
     "gate",
     "generate",
+    "import_release",
     "inspect",
     "load",
     "measure",
+    "open_release",
     "optimize",
+    "promote",
+    "release",
+    "releases",
+    "rollback",
 ]
 
 

@@ -25,6 +25,14 @@ if TYPE_CHECKING:
     from burnish.api.pictures import generate as generate
     from burnish.api.plans import build as build
     from burnish.api.plans import optimize as optimize
+    from burnish.api.publishing import collect_releases as collect_releases
+    from burnish.api.publishing import export_release as export_release
+    from burnish.api.publishing import import_release as import_release
+    from burnish.api.publishing import open_release as open_release
+    from burnish.api.publishing import promote as promote
+    from burnish.api.publishing import release as release
+    from burnish.api.publishing import releases as releases
+    from burnish.api.publishing import rollback as rollback
     from burnish.api.quality import measure_quality as measure_quality
     from burnish.api.verdicts import open_question as open_question
     from burnish.core.source import Source as Source
@@ -48,6 +56,14 @@ _WHERE = {
     "build": "burnish.api.plans",
     "optimize": "burnish.api.plans",
     "measure_quality": "burnish.api.quality",
+    "collect_releases": "burnish.api.publishing",
+    "export_release": "burnish.api.publishing",
+    "import_release": "burnish.api.publishing",
+    "open_release": "burnish.api.publishing",
+    "promote": "burnish.api.publishing",
+    "release": "burnish.api.publishing",
+    "releases": "burnish.api.publishing",
+    "rollback": "burnish.api.publishing",
     "open_question": "burnish.api.verdicts",
     "Source": "burnish.core.source",
     "read_suite": "burnish.core.suites",

@@ -13,7 +13,23 @@ from typer.exceptions import TyperException
 from burnish.cli.console import quiet_libraries, say
 from burnish.core.errors import BurnishError
 
-VERBS = ("inspect", "optimize", "measure", "gate", "audit", "costs", "generate")
+VERBS = (
+    "inspect",
+    "optimize",
+    "measure",
+    "gate",
+    "audit",
+    "costs",
+    "generate",
+    "release",
+    "releases",
+    "promote",
+    "rollback",
+    "export",
+    "import",
+    "collect",
+)
+REGISTRY = ("mlflow", "model_signing", "cryptography", "sqlalchemy")  # of the extra of that name
 INTERRUPTED = 130
 CRASHED = 70  # EX_SOFTWARE of sysexits.h; 1 is a gate's FAIL
 
@@ -23,7 +39,8 @@ def verbs(asked: str) -> typer.Typer:
     app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
     app.callback()(_no_options)  # so that one verb alone is still a verb
     for name in (asked,) if asked in VERBS else VERBS:
-        app.command(name=name)(import_module(f"burnish.cli.{name}").command)
+        module = "import_release" if name == "import" else name  # a module cannot have that name
+        app.command(name=name)(import_module(f"burnish.cli.{module}").command)
     return app
 
 
@@ -50,7 +67,8 @@ def run() -> None:
     except ModuleNotFoundError as error:
         if error.name is None or error.name.startswith("burnish"):
             raise
-        say(f"Error: {error.name} is not installed. pip install 'burnish[compile]'")
+        extra = "registry" if error.name in REGISTRY else "compile"
+        say(f"Error: {error.name} is not installed. pip install 'burnish[{extra}]'")
         sys.exit(2)
     except KeyboardInterrupt:
         say("Interrupted. Nothing is half-written; the same command resumes where it stopped.")

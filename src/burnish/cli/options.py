@@ -60,6 +60,24 @@ RayOption = Annotated[
     typer.Option(metavar="ADDRESS", help="Run plans side by side with Ray: local, or a cluster's address."),
 ]
 
+RegistryOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="URI",
+        envvar="BURNISH_REGISTRY",
+        help="sqlite:///FILE or a tracking server; default: this user's own.",
+    ),
+]
+
+ByOption = Annotated[str, typer.Option(help="Who does it, for the log; default: this user on this machine.")]
+
+WhyOption = Annotated[str, typer.Option(help="Why, for the log.")]
+
+TrustOption = Annotated[
+    list[Path] | None,
+    typer.Option("--trust", metavar="FILE", help="A signer's public key (PEM); may be given again."),
+]
+
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 

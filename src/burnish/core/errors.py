@@ -42,3 +42,7 @@ class PromptCutWarning(UserWarning):
 
 class SuiteError(BurnishError):
     """A suite of prompts that cannot be read or is too small for the question."""
+
+
+class ReleaseError(BurnishError):
+    """A release that is not there, does not verify, or may not be what is asked of it."""

@@ -1,0 +1,163 @@
+"""Signatures over a release's folder, as OpenSSF Model Signing defines them: a local key, or sigstore.
+
+Who is trusted is the user's to say: the public keys in a folder, this user's own among them, and identities
+that sigstore vouches for. https://openssf.org, "Model Signing v1.0"
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from burnish.core.errors import ReleaseError
+from burnish.core.files import write_bytes
+from burnish.core.release import SIGNATURE
+
+PRIVATE, PUBLIC, TRUSTED = "signing.pem", "signing.pub", "trusted"
+MOST_KEY_BYTES = 16 << 10
+ALTERED = "Signature mismatch"  # how the library begins where a file is not the one that was signed
+
+
+class Identity(NamedTuple):
+    """Whom sigstore must name: an address, and who vouches for it (an OpenID Connect issuer's URL)."""
+
+    identity: str
+    issuer: str
+
+
+@dataclass(frozen=True)
+class Trust:
+    """Whose releases are taken: public keys' files, and identities of sigstore."""
+
+    keys: tuple[Path, ...] = ()
+    identities: tuple[Identity, ...] = ()
+
+
+def keys_folder() -> Path:
+    """Where this user's keys lie."""
+    root = os.environ.get("XDG_CONFIG_HOME") or str(Path.home() / ".config")
+    return Path(root) / "burnish" / "keys"
+
+
+def own_key() -> Path:
+    """The private key of this user (ECDSA on P-256, PEM), its public half beside it; made at first use."""
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    folder = keys_folder()
+    private = folder / PRIVATE
+    if not private.is_file():
+        made = ec.generate_private_key(ec.SECP256R1())
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        pem, pkcs8 = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
+        _write_private(private, made.private_bytes(pem, pkcs8, serialization.NoEncryption()))
+    if not (folder / PUBLIC).is_file():
+        public = serialization.load_pem_private_key(private.read_bytes(), password=None).public_key()
+        spki = serialization.PublicFormat.SubjectPublicKeyInfo
+        write_bytes(folder / PUBLIC, public.public_bytes(serialization.Encoding.PEM, spki))
+    return private
+
+
+def trusted(others: Sequence[Path] = (), identities: Sequence[Identity] = ()) -> Trust:
+    """The user's own key, those in the folder `trusted` beside it, and `others`; raises ReleaseError."""
+    folder = keys_folder()
+    own_key()
+    kept = sorted((folder / TRUSTED).glob("*.pub"))
+    for path in others:
+        _require_public(path)
+    return Trust((folder / PUBLIC, *kept, *others), tuple(identities))
+
+
+def sign(folder: Path, key: Path | None = None, *, sigstore: bool = False) -> None:
+    """Signs every file of a release's folder with a key, this user's own unless given, or through sigstore.
+
+    Raises ReleaseError where the key is none, or sigstore cannot be reached.
+    """
+    from model_signing import signing
+
+    config = signing.Config().set_hashing_config(_hashing())
+    path = folder / SIGNATURE
+    try:
+        if sigstore:
+            config.use_sigstore_signer(use_ambient_credentials=True)
+        else:
+            config.use_elliptic_key_signer(private_key=key or own_key())
+        config.sign(folder, path)
+    except Exception as error:
+        path.unlink(missing_ok=True)
+        whose = "sigstore" if sigstore else str(key or PRIVATE)
+        raise ReleaseError(
+            f"{whose} does not sign: {_first(error)}", "Check the key, or the network"
+        ) from error
+
+
+def require_signed(folder: Path, trust: Trust) -> str:
+    """Who signed a release's folder: the name of the key's file, or the identity.
+
+    Raises ReleaseError where no one trusted did, or a file is altered, missing, or not among those signed.
+    """
+    from model_signing import verifying
+
+    path = folder / SIGNATURE
+    if not path.is_file() or path.is_symlink():
+        raise ReleaseError(f"{folder} has no signature", "Release it again, or do not use it")
+    problems = []
+    for key in trust.keys:
+        config = verifying.Config().use_elliptic_key_verifier(public_key=key)
+        if not (problem := _verified(config, folder)):
+            return key.name
+        problems.append(problem)
+    for one in trust.identities:
+        config = verifying.Config().use_sigstore_verifier(identity=one.identity, oidc_issuer=one.issuer)
+        if not (problem := _verified(config, folder)):
+            return one.identity
+        problems.append(problem)
+    altered = next((p for p in problems if p.startswith(ALTERED)), "")
+    if altered:
+        raise ReleaseError(
+            f"{folder} is not what was signed: {altered}", "Fetch it again; do not use this copy"
+        )
+    raise ReleaseError(
+        f"{folder} is signed by no one who is trusted here",
+        f"If you know the signer, put the public key into {keys_folder() / TRUSTED} as NAME.pub",
+    )
+
+
+def _verified(config: Any, folder: Path) -> str:
+    """Why a signature does not hold; "" where it does."""
+    try:
+        config.set_hashing_config(_hashing()).verify(folder, folder / SIGNATURE)
+    except Exception as error:  # whatever a stranger's signature makes the library raise
+        return _first(error)
+    return ""
+
+
+def _hashing() -> Any:
+    """Every file but the signature: none is passed over for its name, and no link is followed."""
+    from model_signing import hashing
+
+    config = hashing.Config().use_file_serialization(hashing_algorithm="sha256", max_workers=2)
+    return config.set_ignored_paths(paths=[Path(SIGNATURE)], ignore_git_paths=False)
+
+
+def _require_public(path: Path) -> None:
+    from cryptography.hazmat.primitives import serialization
+
+    try:
+        with path.open("rb") as file:
+            serialization.load_pem_public_key(file.read(MOST_KEY_BYTES))
+    except (OSError, ValueError) as error:
+        raise ReleaseError(f"{path} is no public key: {_first(error)}", "Give a PEM file") from None
+
+
+def _write_private(path: Path, data: bytes) -> None:
+    """Readable by its owner alone from the moment it is there; one that is there stays."""
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(data)
+
+
+def _first(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
