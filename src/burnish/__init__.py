@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from burnish.api import release as release
     from burnish.api import releases as releases
     from burnish.api import rollback as rollback
+    from burnish.api import serve as serve
 
 __all__ = [
     "Source",
@@ -48,6 +49,7 @@ __all__ = [
     "release",
     "releases",
     "rollback",
+    "serve",
 ]
 
 

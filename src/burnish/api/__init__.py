@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from burnish.api.publishing import releases as releases
     from burnish.api.publishing import rollback as rollback
     from burnish.api.quality import measure_quality as measure_quality
+    from burnish.api.serving import serve as serve
     from burnish.api.verdicts import open_question as open_question
     from burnish.core.source import Source as Source
     from burnish.core.suites import read_suite as read_suite
@@ -64,6 +65,7 @@ _WHERE = {
     "release": "burnish.api.publishing",
     "releases": "burnish.api.publishing",
     "rollback": "burnish.api.publishing",
+    "serve": "burnish.api.serving",
     "open_question": "burnish.api.verdicts",
     "Source": "burnish.core.source",
     "read_suite": "burnish.core.suites",

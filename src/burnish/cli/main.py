@@ -28,6 +28,7 @@ VERBS = (
     "export",
     "import",
     "collect",
+    "serve",
 )
 REGISTRY = ("mlflow", "model_signing", "cryptography", "sqlalchemy")  # of the extra of that name
 INTERRUPTED = 130

@@ -49,7 +49,7 @@ class Board:
         self.joining = 0  # pictures of jobs that are being written down
         self.estimate = Estimate()
         self._served: dict[str, float] = {}
-        self._watchers: dict[str, set[asyncio.Queue[Event]]] = {}
+        self._watchers: dict[str, dict[asyncio.Queue[Event], bool]] = {}  # by job; whether with previews
         self._numbers = 0
 
     def take(self, most_pictures: int) -> list[Job]:
@@ -109,19 +109,19 @@ class Board:
         running = (sum(map(seconds, b.jobs)) - (now - b.begun) for b in self.running.values())
         return sum(max(0.0, left) for left in running) + sum(map(seconds, self.waiting.values()))
 
-    def watched(self, batch: Batch) -> bool:
-        """Whether anyone looks at one of its jobs."""
-        return any(job.id in self._watchers for job in batch.jobs)
+    def previewed(self, batch: Batch) -> bool:
+        """Whether anyone wants to see one of its jobs before it is done."""
+        return any(any(self._watchers.get(job.id, {}).values()) for job in batch.jobs)
 
     @contextmanager
-    def watching(self, job_id: str) -> Iterator[asyncio.Queue[Event]]:
+    def watching(self, job_id: str, previews: bool) -> Iterator[asyncio.Queue[Event]]:
         """The events of a job from now on."""
         queue: asyncio.Queue[Event] = asyncio.Queue(MOST_UNREAD)
-        self._watchers.setdefault(job_id, set()).add(queue)
+        self._watchers.setdefault(job_id, {})[queue] = previews
         try:
             yield queue
         finally:
-            self._watchers[job_id].discard(queue)
+            del self._watchers[job_id][queue]
             if not self._watchers[job_id]:
                 del self._watchers[job_id]
 

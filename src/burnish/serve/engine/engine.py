@@ -143,9 +143,9 @@ class Engine:
         """Seconds until what waits now would be drawn, as far as measured seconds tell."""
         return self.board.work_s(time.time()) / self._workers
 
-    async def watch(self, job_id: str) -> AsyncIterator[Event]:
-        """What happens to a job, from its state now to its end."""
-        with self.board.watching(job_id) as events:
+    async def watch(self, job_id: str, *, previews: bool = True) -> AsyncIterator[Event]:
+        """What happens to a job, from its state now to its end; `previews` cost a decoder's run a step."""
+        with self.board.watching(job_id, previews) as events:
             job = await self.get(job_id)
             if job is None:
                 return
@@ -254,7 +254,7 @@ class Engine:
             height=first.height,
             width=first.width,
             texts=tuple(job.ask.settings(seed) for job, seed in each),
-            previews=self.board.watched(batch),
+            previews=self.board.previewed(batch),
         )
 
     def _show(self, batch: Batch, said: Stepped) -> None:

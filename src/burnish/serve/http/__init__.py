@@ -1,0 +1,1 @@
+"""HTTP: what OpenAI's clients send, and jobs that outlive a connection."""

@@ -1,0 +1,100 @@
+"""Calls that wait for their pictures: a client that goes away and comes back finds the same job.
+
+OpenAI's client gives up after its timeout and sends the same again, up to twice, without a word of the first.
+So a job whose client went away is let go only after a while, and the same body of the same client joins it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from fastapi import Request
+
+from burnish.core.job import Job
+from burnish.serve.engine.engine import Engine
+from burnish.serve.http.errors import ApiError
+
+GRACE_S = 20.0  # for a client to come back
+Call = tuple[str, str]  # a client and the digest of what it sent
+
+
+@dataclass
+class _Waited:
+    """A job, and how many connections wait for it."""
+
+    job: Job
+    connections: int = 0
+    leaving: asyncio.TimerHandle | None = None
+
+
+class Calls:
+    """Of one engine, in its event loop."""
+
+    def __init__(self, engine: Engine, grace_s: float = GRACE_S) -> None:
+        self._engine, self._grace_s = engine, grace_s
+        self._waited: dict[Call, _Waited] = {}
+        self._making: dict[Call, asyncio.Lock] = {}
+        self._ending: set[asyncio.Task[Job | None]] = set()
+
+    @asynccontextmanager
+    async def waiting(self, call: Call, submit: Callable[[], Awaitable[Job]]) -> AsyncIterator[Job]:
+        """The job of a call, made where no connection of the same call waits or lately waited."""
+        lock = self._making.setdefault(call, asyncio.Lock())
+        async with lock:
+            waited = self._waited.get(call)
+            if waited is None:
+                waited = self._waited[call] = _Waited(await submit())
+        if not lock.locked():
+            self._making.pop(call, None)
+        if waited.leaving is not None:
+            waited.leaving.cancel()
+        waited.connections += 1
+        ended = False
+        try:
+            yield waited.job
+            ended = True
+        finally:
+            waited.connections -= 1
+            if ended and self._waited.get(call) is waited:
+                del self._waited[call]
+            elif not waited.connections:
+                loop = asyncio.get_running_loop()
+                waited.leaving = loop.call_later(self._grace_s, self._leave, call, waited)
+
+    def _leave(self, call: Call, waited: _Waited) -> None:
+        """No one came back."""
+        if self._waited.get(call) is waited and not waited.connections:
+            del self._waited[call]
+            task = asyncio.ensure_future(self._engine.cancel(waited.job.id))
+            self._ending.add(task)
+            task.add_done_callback(self._ending.discard)
+
+
+async def followed(engine: Engine, job: Job, request: Request) -> Job:
+    """A job at its end; raises ApiError where the client goes away before."""
+    end = asyncio.create_task(_end(engine, job))
+    gone = asyncio.create_task(_gone(request))
+    try:
+        done, _ = await asyncio.wait((end, gone), return_when=asyncio.FIRST_COMPLETED)
+        if end in done:
+            return end.result()
+        raise ApiError(499, "client_closed_request", "the client went away")
+    finally:
+        end.cancel()
+        gone.cancel()
+
+
+async def _end(engine: Engine, job: Job) -> Job:
+    last = job
+    async for event in engine.watch(job.id, previews=False):
+        last = event.job
+    return last
+
+
+async def _gone(request: Request) -> None:
+    """Until the connection is closed; the body was read before."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass

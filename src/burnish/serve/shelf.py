@@ -1,0 +1,124 @@
+"""The shelf: releases that are served, by name and alias, checked before they are offered, then held.
+
+It looks at the registry again every so often, so that a promotion takes effect without a restart. What does
+not verify is never offered: the alias then means the release before.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import NamedTuple
+
+from burnish.core.bundle import MANIFEST, Bundle
+from burnish.core.errors import BurnishError, ReleaseError
+from burnish.core.model import ModelCard
+from burnish.core.plan import Plan
+from burnish.core.release import Reference, Release, reference_of
+from burnish.release.aliases import open_entry, require_name
+from burnish.release.leases import lease
+from burnish.release.registry import Entry, Registry
+from burnish.release.signing import Trust
+
+LOG = logging.getLogger(__name__)
+
+
+class Shelved(NamedTuple):
+    """A release that can be drawn from."""
+
+    reference: Reference  # name and version
+    release: Release
+    bundle: Path
+    card: ModelCard
+    plan: Plan
+    starts: bool  # whether it can start from a picture
+
+    @property
+    def digest(self) -> str:
+        """The release's."""
+        return self.release.digest
+
+
+class Shelf:
+    """The releases of some names. `look` is called by one thread at a time; all else reads."""
+
+    def __init__(self, registry: Registry, names: Sequence[str], trust: Trust) -> None:
+        """`names` are names of releases, without version; raises ReleaseError where there is no such."""
+        self._registry, self._names, self._trust = registry, list(names), trust
+        for name in self._names:
+            require_name(registry, name)
+        self._leases = ExitStack()
+        self._opened: dict[str, Shelved] = {}  # by digest
+        self._refused: set[str] = set()
+        self._aliases: dict[str, dict[str, int]] = {}
+        self._digests: dict[tuple[str, int], str] = {}
+
+    def look(self) -> None:
+        """Reads what the aliases mean now, and opens what was not; raises ReleaseError.
+
+        A registry that does not answer leaves everything as it was.
+        """
+        for name in self._names:
+            entries = {entry.version: entry for entry in self._registry.entries(name)}
+            aliases = self._registry.standing(name).aliases
+            usable = {
+                alias: version
+                for alias, version in aliases.items()
+                if version in entries and self._open(entries[version])
+            }
+            if "stable" in aliases and "stable" not in usable and "previous" in usable:
+                LOG.error(
+                    "%s@%d does not verify: stable means @%d", name, aliases["stable"], usable["previous"]
+                )
+                usable["stable"] = usable["previous"]
+            self._aliases[name] = usable
+
+    def names(self) -> list[str]:
+        """Everything that can be asked for: each name with its aliases and versions."""
+        found = []
+        for name in self._names:
+            versions = sorted(version for n, version in self._digests if n == name)
+            found += [f"{name}@{at}" for at in (*self._aliases.get(name, {}), *versions)]
+        return found
+
+    def find(self, text: str) -> Shelved:
+        """The release that is meant by `icons`, `icons@stable` or `icons@3`; raises ReleaseError."""
+        meant = reference_of(text)
+        version = meant.version or self._aliases.get(meant.name, {}).get(meant.at)
+        digest = self._digests.get((meant.name, version or 0))
+        if digest is None:
+            there = ", ".join(self.names()) or "nothing yet"
+            raise ReleaseError(f"{meant} is not served here", f"There are: {there}")
+        return self._opened[digest]
+
+    def bundle_of(self, digest: str) -> Path:
+        """The folder of a release by its digest; raises ReleaseError where it is not served any more."""
+        if digest not in self._opened:
+            raise ReleaseError(f"the release {digest[:12]} is not served any more", "Ask for another")
+        return self._opened[digest].bundle
+
+    def close(self) -> None:
+        """Lets go of all that it held."""
+        self._leases.close()
+
+    def _open(self, entry: Entry) -> bool:
+        if entry.digest in self._opened:
+            return True
+        if entry.digest in self._refused:
+            return False
+        try:
+            opened = open_entry(self._registry, entry, self._trust)
+            bundle = Bundle.read(opened.bundle / MANIFEST)
+        except BurnishError as error:
+            LOG.error("%s@%d is not served: %s", entry.name, entry.version, error)
+            self._refused.add(entry.digest)
+            return False
+        self._leases.enter_context(lease(entry.digest))
+        reference = Reference(entry.name, str(entry.version))
+        self._opened[entry.digest] = Shelved(
+            reference, opened.release, opened.bundle, bundle.model, bundle.plan, bool(bundle.starts)
+        )
+        self._digests[entry.name, entry.version] = entry.digest
+        return True
