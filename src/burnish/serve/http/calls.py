@@ -23,9 +23,9 @@ Call = tuple[str, str]  # a client and the digest of what it sent
 
 @dataclass
 class _Waited:
-    """A job, and how many connections wait for it."""
+    """A job that is being accepted or was, and how many connections wait for it."""
 
-    job: Job
+    made: asyncio.Future[Job]
     connections: int = 0
     leaving: asyncio.TimerHandle | None = None
 
@@ -36,41 +36,52 @@ class Calls:
     def __init__(self, engine: Engine, grace_s: float = GRACE_S) -> None:
         self._engine, self._grace_s = engine, grace_s
         self._waited: dict[Call, _Waited] = {}
-        self._making: dict[Call, asyncio.Lock] = {}
         self._ending: set[asyncio.Task[Job | None]] = set()
 
     @asynccontextmanager
     async def waiting(self, call: Call, submit: Callable[[], Awaitable[Job]]) -> AsyncIterator[Job]:
         """The job of a call, made where no connection of the same call waits or lately waited."""
-        lock = self._making.setdefault(call, asyncio.Lock())
-        async with lock:
-            waited = self._waited.get(call)
-            if waited is None:
-                waited = self._waited[call] = _Waited(await submit())
-        if not lock.locked():
-            self._making.pop(call, None)
+        waited = self._waited.get(call)
+        if waited is None:
+            waited = self._waited[call] = _Waited(asyncio.ensure_future(submit()))
         if waited.leaving is not None:
             waited.leaving.cancel()
         waited.connections += 1
-        ended = False
+        over = False
         try:
-            yield waited.job
-            ended = True
+            job = await self._accepted(call, waited)
+            yield job
+            over = True
         finally:
             waited.connections -= 1
-            if ended and self._waited.get(call) is waited:
-                del self._waited[call]
-            elif not waited.connections:
+            if over:
+                self._forget(call, waited)
+            elif not waited.connections and self._waited.get(call) is waited:
                 loop = asyncio.get_running_loop()
                 waited.leaving = loop.call_later(self._grace_s, self._leave, call, waited)
+
+    async def _accepted(self, call: Call, waited: _Waited) -> Job:
+        """The job, or why it was refused: then the next that sends the same asks anew."""
+        try:
+            return await asyncio.shield(waited.made)
+        finally:
+            if waited.made.done() and waited.made.exception() is not None:
+                self._forget(call, waited)
+
+    def _forget(self, call: Call, waited: _Waited) -> None:
+        if self._waited.get(call) is waited:
+            del self._waited[call]
 
     def _leave(self, call: Call, waited: _Waited) -> None:
         """No one came back."""
         if self._waited.get(call) is waited and not waited.connections:
-            del self._waited[call]
-            task = asyncio.ensure_future(self._engine.cancel(waited.job.id))
+            self._forget(call, waited)
+            task = asyncio.ensure_future(self._cancelled(waited))
             self._ending.add(task)
             task.add_done_callback(self._ending.discard)
+
+    async def _cancelled(self, waited: _Waited) -> Job | None:
+        return await self._engine.cancel((await waited.made).id)
 
 
 async def followed(engine: Engine, job: Job, request: Request) -> Job:
