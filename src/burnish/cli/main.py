@@ -30,7 +30,10 @@ VERBS = (
     "collect",
     "serve",
 )
-REGISTRY = ("mlflow", "model_signing", "cryptography", "sqlalchemy")  # of the extra of that name
+EXTRAS = {  # what brings a package; all others come with `compile`
+    **dict.fromkeys(("mlflow", "model_signing", "cryptography", "sqlalchemy"), "registry"),
+    **dict.fromkeys(("fastapi", "uvicorn"), "serve"),
+}
 INTERRUPTED = 130
 CRASHED = 70  # EX_SOFTWARE of sysexits.h; 1 is a gate's FAIL
 
@@ -68,7 +71,7 @@ def run() -> None:
     except ModuleNotFoundError as error:
         if error.name is None or error.name.startswith("burnish"):
             raise
-        extra = "registry" if error.name in REGISTRY else "compile"
+        extra = EXTRAS.get(error.name, "compile")
         say(f"Error: {error.name} is not installed. pip install 'burnish[{extra}]'")
         sys.exit(2)
     except KeyboardInterrupt:
