@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 import burnish
 from burnish.core.bundle import MANIFEST, Bundle
@@ -196,6 +196,18 @@ def test_a_stranger_is_trusted_only_when_asked(judged: Released, tmp_path: Path)
         burnish.promote("stranger")
     burnish.promote("stranger", trust=[public])
     assert burnish.open_release("stranger", trust=[public]).signer == "theirs.pub"
+
+
+def test_what_is_no_key_of_a_curve_is_refused(judged: Released, tmp_path: Path) -> None:
+    """RSA, text, nothing: in one line, before anything is opened."""
+    public = rsa.generate_private_key(65537, 2048).public_key()
+    spki = serialization.PublicFormat.SubjectPublicKeyInfo
+    (tmp_path / "rsa.pub").write_bytes(public.public_bytes(serialization.Encoding.PEM, spki))
+    (tmp_path / "text.pub").write_text("no key")
+    burnish.release(judged(), "keys")
+    for name in ("rsa.pub", "text.pub", "nothing.pub"):
+        with pytest.raises(ReleaseError, match=name):
+            burnish.promote("keys", trust=[tmp_path / name])
 
 
 def test_the_private_key_is_its_owners_alone() -> None:

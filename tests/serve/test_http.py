@@ -269,6 +269,8 @@ def test_the_same_key_of_a_request_is_one_job(server: Running) -> None:
         for _ in range(2)
     )
     assert first == again
+    other = server.ask("POST", "/v1/jobs", json=asked | {"n": 2}, headers={"Idempotency-Key": "one"})
+    assert (other.status_code, other.json()["error"]["code"]) == (409, "key_reused")
     states = [server.ask("POST", f"/v1/jobs/{first}/cancel").json()["status"] for _ in range(2)]
     assert states[0] == states[1]
     assert states[0] in ("cancelled", "succeeded")

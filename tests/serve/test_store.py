@@ -72,6 +72,15 @@ def test_pictures_go_with_the_last_job_that_has_them(store: Store) -> None:
     assert store.forget(10.0) == {"b"}
 
 
+def test_two_servers_do_not_share_a_database(store: Store, tmp_path: Path) -> None:
+    """The second is refused while the first has it open: they would draw each other's jobs."""
+    url = f"sqlite:///{tmp_path}/jobs.db"
+    with pytest.raises(StoreError, match="another server"):
+        Store(url)
+    store.close()
+    Store(url).close()
+
+
 KILLED = """
 import os, sys
 from burnish.core.job import Ask, Job

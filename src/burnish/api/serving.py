@@ -41,7 +41,7 @@ def serve(
     place = folder or _state()
     place.mkdir(parents=True, exist_ok=True, mode=0o700)
     meant = [reference_of(text) for text in releases]
-    shelf = Shelf(Registry(registry), list(dict.fromkeys(r.name for r in meant)), trusted(trust))
+    shelf = Shelf(Registry(registry), meant, trusted(trust))
     shelf.look()
     for reference in meant:
         shelf.find(str(reference))
@@ -52,7 +52,11 @@ def serve(
     url = jobs or f"sqlite:///{place / 'jobs.db'}"
     engine = Engine(url, place, shelf.bundle_of, limits)
     app = application(engine, shelf, keys, str(meant[0]))
-    server = uvicorn.Server(uvicorn.Config(app, host=host, port=port, log_level="warning", access_log=False))
+    server = uvicorn.Server(
+        uvicorn.Config(
+            app, host=host, port=port, log_level="warning", access_log=False, timeout_graceful_shutdown=5
+        )
+    )
     say(f"Serving {', '.join(map(str, meant))} at http://{host}:{port}/v1")
     server.run()
     if not server.started:

@@ -67,7 +67,12 @@ def find(registry: Registry, reference: Reference) -> Entry:
 
 def open_entry(registry: Registry, entry: Entry, trust: Trust) -> Opened:
     """A version's files, checked; raises ReleaseError."""
-    opened = open_folder(registry.fetch(entry), trust, entry.digest)
+    folder = registry.fetch(entry)
+    try:
+        opened = open_folder(folder, trust, entry.digest)
+    except ReleaseError:
+        registry.let_go(entry)
+        raise
     if opened.release.name != entry.name:
         raise ReleaseError(
             f"{entry.name}@{entry.version} was released as {opened.release.name}", "Do not use it"

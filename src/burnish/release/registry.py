@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
 
 EXPERIMENT = "burnish releases"
+SHA256 = re.compile(r"[0-9a-f]{64}")
 FOLDER = "release"  # of a run's artifacts
 LOG = ".log"  # which ends no name
 PREFIX = "burnish."
@@ -131,6 +133,8 @@ class Registry:
 
     def fetch(self, entry: Entry) -> Path:
         """The folder of a version, unchecked, copied here where it lies on a server; raises ReleaseError."""
+        if not entry.digest:  # it names the folder that is written to
+            raise ReleaseError(f"{entry.name}@{entry.version} has no digest", "Release it again")
         if (local := _local(entry.source)) is not None:
             if not local.is_dir():
                 raise ReleaseError(f"{entry.name}@{entry.version} has lost its files", "Import it again")
@@ -143,6 +147,11 @@ class Registry:
                     path.rename(aside / path.name)
                 (aside / FOLDER).rmdir()
         return place
+
+    def let_go(self, entry: Entry) -> None:
+        """Deletes what was fetched of a version, so that it is fetched anew; what lies here stays."""
+        if _local(entry.source) is None and entry.digest:
+            shutil.rmtree(cache_directory() / FETCHED / entry.digest, ignore_errors=True)
 
     def remove(self, entry: Entry) -> None:
         """Deletes a version and its files, for good."""
@@ -228,11 +237,14 @@ def _local(source: str) -> Path | None:
 
 
 def _entry(version: ModelVersion) -> Entry:
-    told = {k.removeprefix(PREFIX): v for k, v in version.tags.items() if k.startswith(PREFIX)}
+    told: dict[str, str] = {
+        k.removeprefix(PREFIX): v for k, v in version.tags.items() if k.startswith(PREFIX)
+    }
+    digest = told.pop("digest", "")
     return Entry(
         version.name,
         int(version.version),
-        told.pop("digest", ""),
+        digest if SHA256.fullmatch(digest) else "",
         version.source or "",
         version.run_id or "",
         told,

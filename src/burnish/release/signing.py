@@ -7,7 +7,9 @@ that sigstore vouches for. https://openssf.org, "Model Signing v1.0"
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -99,20 +101,17 @@ def require_signed(folder: Path, trust: Trust) -> str:
 
     Raises ReleaseError where no one trusted did, or a file is altered, missing, or not among those signed.
     """
-    from model_signing import verifying
-
     path = folder / SIGNATURE
     if not path.is_file() or path.is_symlink():
         raise ReleaseError(f"{folder} has no signature", "Release it again, or do not use it")
     problems = []
     for key in trust.keys:
-        config = verifying.Config().use_elliptic_key_verifier(public_key=key)
-        if not (problem := _verified(config, folder)):
+        if not (problem := _verified(folder, "use_elliptic_key_verifier", public_key=key)):
             return key.name
         problems.append(problem)
     for one in trust.identities:
-        config = verifying.Config().use_sigstore_verifier(identity=one.identity, oidc_issuer=one.issuer)
-        if not (problem := _verified(config, folder)):
+        asked = {"identity": one.identity, "oidc_issuer": one.issuer}
+        if not (problem := _verified(folder, "use_sigstore_verifier", **asked)):
             return one.identity
         problems.append(problem)
     altered = next((p for p in problems if p.startswith(ALTERED)), "")
@@ -126,11 +125,14 @@ def require_signed(folder: Path, trust: Trust) -> str:
     )
 
 
-def _verified(config: Any, folder: Path) -> str:
+def _verified(folder: Path, how: str, **whom: Any) -> str:
     """Why a signature does not hold; "" where it does."""
+    from model_signing import verifying
+
     try:
+        config = getattr(verifying.Config(), how)(**whom)
         config.set_hashing_config(_hashing()).verify(folder, folder / SIGNATURE)
-    except Exception as error:  # whatever a stranger's signature makes the library raise
+    except Exception as error:  # whatever a stranger's signature, or key, makes the library raise
         return _first(error)
     return ""
 
@@ -145,18 +147,27 @@ def _hashing() -> Any:
 
 def _require_public(path: Path) -> None:
     from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
 
     try:
         with path.open("rb") as file:
-            serialization.load_pem_public_key(file.read(MOST_KEY_BYTES))
+            found = serialization.load_pem_public_key(file.read(MOST_KEY_BYTES))
     except (OSError, ValueError) as error:
         raise ReleaseError(f"{path} is no public key: {_first(error)}", "Give a PEM file") from None
+    if not isinstance(found, ec.EllipticCurvePublicKey):
+        raise ReleaseError(f"{path} is no key of an elliptic curve", "Give one of P-256, P-384 or P-521")
 
 
 def _write_private(path: Path, data: bytes) -> None:
-    """Readable by its owner alone from the moment it is there; one that is there stays."""
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(data)
+    """Whole, and readable by its owner alone from the first; one that is there stays."""
+    descriptor, aside = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # which has mode 0600
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+        with suppress(FileExistsError):  # another process made one at the same moment
+            os.link(aside, path)
+    finally:
+        Path(aside).unlink()
 
 
 def _first(error: Exception) -> str:

@@ -44,9 +44,11 @@ class Shelved(NamedTuple):
 class Shelf:
     """The releases of some names. `look` is called by one thread at a time; all else reads."""
 
-    def __init__(self, registry: Registry, names: Sequence[str], trust: Trust) -> None:
-        """`names` are names of releases, without version; raises ReleaseError where there is no such."""
-        self._registry, self._names, self._trust = registry, list(names), trust
+    def __init__(self, registry: Registry, wanted: Sequence[Reference], trust: Trust) -> None:
+        """All aliases of the names that are wanted, and versions that are; raises ReleaseError."""
+        self._registry, self._trust = registry, trust
+        self._names = list(dict.fromkeys(reference.name for reference in wanted))
+        self._versions = {(r.name, r.version) for r in wanted}
         for name in self._names:
             require_name(registry, name)
         self._leases = ExitStack()
@@ -63,15 +65,12 @@ class Shelf:
         for name in self._names:
             entries = {entry.version: entry for entry in self._registry.entries(name)}
             aliases = self._registry.standing(name).aliases
-            usable = {
-                alias: version
-                for alias, version in aliases.items()
-                if version in entries and self._open(entries[version])
-            }
+            for version, entry in entries.items():
+                if (name, version) in self._versions or version in aliases.values():
+                    self._open(entry)
+            usable = {alias: v for alias, v in aliases.items() if (name, v) in self._digests}
             if "stable" in aliases and "stable" not in usable and "previous" in usable:
-                LOG.error(
-                    "%s@%d does not verify: stable means @%d", name, aliases["stable"], usable["previous"]
-                )
+                LOG.error("%s: stable is not served, so it means @%d", name, usable["previous"])
                 usable["stable"] = usable["previous"]
             self._aliases[name] = usable
 
@@ -93,32 +92,45 @@ class Shelf:
             raise ReleaseError(f"{meant} is not served here", f"There are: {there}")
         return self._opened[digest]
 
-    def bundle_of(self, digest: str) -> Path:
-        """The folder of a release by its digest; raises ReleaseError where it is not served any more."""
+    def of(self, digest: str) -> Shelved:
+        """The release of a digest, though no alias means it any more; raises ReleaseError."""
+        if digest not in self._opened:
+            for entry in (entry for name in self._names for entry in self._registry.entries(name)):
+                if entry.digest == digest:
+                    self._open(entry)
         if digest not in self._opened:
             raise ReleaseError(f"the release {digest[:12]} is not served any more", "Ask for another")
-        return self._opened[digest].bundle
+        return self._opened[digest]
+
+    def bundle_of(self, digest: str) -> Path:
+        """The folder of its bundle; raises ReleaseError."""
+        return self.of(digest).bundle
 
     def close(self) -> None:
         """Lets go of all that it held."""
         self._leases.close()
 
-    def _open(self, entry: Entry) -> bool:
-        if entry.digest in self._opened:
-            return True
-        if entry.digest in self._refused:
-            return False
-        try:
-            opened = open_entry(self._registry, entry, self._trust)
-            bundle = Bundle.read(opened.bundle / MANIFEST)
-        except BurnishError as error:
-            LOG.error("%s@%d is not served: %s", entry.name, entry.version, error)
-            self._refused.add(entry.digest)
-            return False
-        self._leases.enter_context(lease(entry.digest))
-        reference = Reference(entry.name, str(entry.version))
+    def _open(self, entry: Entry) -> None:
+        """Holds a release and checks it; what does not verify is not tried again, what was not reached is."""
+        if entry.digest in self._opened or entry.digest in self._refused or not entry.digest:
+            return
+        with ExitStack() as held:
+            held.enter_context(lease(entry.digest))
+            try:
+                self._registry.fetch(entry)
+            except (ReleaseError, OSError) as error:
+                LOG.error("%s@%d cannot be fetched: %s", entry.name, entry.version, error)
+                return
+            try:
+                opened = open_entry(self._registry, entry, self._trust)
+                bundle = Bundle.read(opened.bundle / MANIFEST)
+            except BurnishError as error:
+                LOG.error("%s@%d is not served: %s", entry.name, entry.version, error)
+                self._refused.add(entry.digest)
+                return
+            self._leases.enter_context(held.pop_all())
+        named = Reference(entry.name, str(entry.version))
         self._opened[entry.digest] = Shelved(
-            reference, opened.release, opened.bundle, bundle.model, bundle.plan, bool(bundle.starts)
+            named, opened.release, opened.bundle, bundle.model, bundle.plan, bool(bundle.starts)
         )
         self._digests[entry.name, entry.version] = entry.digest
-        return True

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from burnish.core.job import Job
-from burnish.serve.engine.choose import in_order, next_batch
+from burnish.serve.engine.choose import in_order, next_batch, whose
 from burnish.serve.engine.estimate import Estimate
 
 MOST_UNREAD = 256  # events of a watcher that does not listen
@@ -76,7 +76,8 @@ class Board:
 
     def serve(self, client: str, seconds: float) -> None:
         """A client has had so much of a worker's time."""
-        self._served[client] = self._served.get(client, 0.0) + seconds
+        for who in set(whose(client)):
+            self._served[who] = self._served.get(who, 0.0) + seconds
 
     def forget(self) -> None:
         """What clients had counts less with every second."""
@@ -94,14 +95,13 @@ class Board:
         """Pictures that are drawn now."""
         return sum(len(job.ask.seeds) for batch in self.running.values() for job in batch.jobs)
 
-    def place(self, job_id: str) -> int:
-        """How many pictures are drawn before a waiting job's; 0 where it does not wait."""
-        ahead = 0
-        for job in in_order(list(self.waiting.values()), self._served) if job_id in self.waiting else ():
-            if job.id == job_id:
-                break
+    def places(self) -> dict[str, int]:
+        """How many pictures are drawn before each waiting job's, by its id."""
+        found, ahead = {}, 0
+        for job in in_order(list(self.waiting.values()), self._served):
+            found[job.id] = ahead
             ahead += len(job.ask.seeds)
-        return ahead
+        return found
 
     def work_s(self, now: float) -> float:
         """Seconds of one worker that all of this would take, as far as measured seconds tell."""

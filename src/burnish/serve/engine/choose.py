@@ -22,13 +22,23 @@ def in_order(queued: Sequence[Job], served: Mapping[str, float]) -> list[Job]:
     for priority in sorted({p for p, _ in waiting}, reverse=True):
         lines = {client: jobs for (p, client), jobs in waiting.items() if p == priority}
         while lines:
-            client = min(lines, key=lambda c: (had.get(c, 0.0), lines[c][0].created_at, c))
+            client = min(lines, key=lambda c: _turn(c, lines[c][0], had))
             job = lines[client].pop(0)
-            had[client] = had.get(client, 0.0) + each * len(job.ask.seeds)
+            for who in set(whose(client)):
+                had[who] = had.get(who, 0.0) + each * len(job.ask.seeds)
             order.append(job)
             if not lines[client]:
                 del lines[client]
     return order
+
+
+def _turn(client: str, first: Job, had: Mapping[str, float]) -> tuple[object, ...]:
+    return *(had.get(who, 0.0) for who in whose(client)), first.created_at, client
+
+
+def whose(client: str) -> tuple[str, str]:
+    """Between whom it is fair: first between keys, then between the users that a key speaks for."""
+    return client.partition("/")[0], client
 
 
 def next_batch(queued: Sequence[Job], served: Mapping[str, float], most_pictures: int) -> list[Job]:

@@ -11,7 +11,6 @@ import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -49,6 +48,10 @@ class FullError(BurnishError):
     def __init__(self, problem: str, wait_s: float) -> None:
         super().__init__(problem, f"Ask again in {wait_s:.0f} seconds")
         self.wait_s = wait_s
+
+
+class KeyReusedError(BurnishError):
+    """A client gave the same key for two different asks."""
 
 
 class Engine:
@@ -98,7 +101,8 @@ class Engine:
     ) -> Job:
         """Accepts a job: from here on it is not lost. With a key that the client gave before, that job.
 
-        Raises FullError where there is no room, or a deadline that cannot be met; StoreError.
+        Raises FullError where there is no room, or a deadline that cannot be met; KeyReusedError where the
+        key was given for something else; StoreError.
         """
         made = Job(
             id=uuid.uuid4().hex,
@@ -109,6 +113,8 @@ class Engine:
             created_at=time.time(),
             deadline_at=deadline_at,
         )
+        if key and (known := await self._loop_run(lambda: self._store.find(client, key))):
+            return _same(known, made)
         self._require_room(made)
         self.board.joining += len(ask.seeds)
         try:
@@ -118,7 +124,7 @@ class Engine:
         if job.id == made.id:
             self.board.waiting[job.id] = job
             self._work.set()
-        return job
+        return _same(job, made)
 
     async def get(self, job_id: str) -> Job | None:
         """A job as it is now."""
@@ -171,17 +177,18 @@ class Engine:
         try:
             while True:
                 batch = await self._take()
-                worker = worker or self._hire()
                 try:
+                    worker = worker or self._hire()
                     await self._draw(worker, batch)
-                except OSError as error:  # no room for the pictures: they are drawn again, later
-                    LOG.error("pictures cannot be kept: %s", error)
+                except OSError as error:  # no room for the pictures, or for a process: again, later
+                    LOG.error("a batch is drawn again: %s", error)
                     await asyncio.sleep(AGAIN_S)
                     await self._again(batch.waited_for, crashes=0)
                 except Exception as error:  # whatever it was, the worker's state is not known any more
                     if not isinstance(error, WorkerDiedError):
                         LOG.exception("a batch ended in an error of the engine's own")
-                    self._dismiss(worker)
+                    if worker is not None:
+                        self._dismiss(worker)
                     worker = None
                     await self._died(batch)
                 finally:
@@ -216,7 +223,8 @@ class Engine:
     async def _draw(self, worker: WorkerProcess, batch: Batch) -> None:
         """One batch to its end; raises WorkerDiedError."""
         try:
-            asked = self._asked(batch)
+            bundle = await asyncio.to_thread(self._bundle_of, batch.jobs[0].ask.release)
+            asked = self._asked(batch, bundle)
         except BurnishError as error:  # its release or its picture is gone
             await self._fail(batch.jobs, Failure(code="refused", message=str(error)))
             return
@@ -239,12 +247,12 @@ class Engine:
                     await self._refused(batch, said)
                     return
 
-    def _asked(self, batch: Batch) -> Draw:
+    def _asked(self, batch: Batch, bundle: Path) -> Draw:
         first = batch.jobs[0].ask
         each = [(job, seed) for job in batch.jobs for seed in job.ask.seeds]
         return Draw(
             number=batch.number,
-            bundle=self._bundle_of(first.release),
+            bundle=bundle,
             seeds=tuple(seed for _, seed in each),
             prompts=tuple(job.ask.prompt for job, _ in each) if first.class_label is None else (),
             negative_prompt=first.negative_prompt,
@@ -277,6 +285,7 @@ class Engine:
             self.board.serve(job.client, said.seconds * len(mine) / count)
         now = time.time()
         took = await self._surely(lambda: self._store.succeed(found, now))
+        await asyncio.to_thread(self._put, said.pictures)  # one that was let go just before is there again
         for job in batch.jobs:
             if job.id in took:
                 done = {"status": "succeeded", "pictures": found[job.id], "ended_at": now}
@@ -284,6 +293,10 @@ class Engine:
 
     def _put(self, files: Sequence[bytes]) -> tuple[str, ...]:
         return tuple(map(self.pictures.put, files))
+
+    def _forget(self, before: float) -> None:
+        """In one go, so that no job takes a picture between the two."""
+        self.pictures.remove(self._store.forget(before))
 
     async def _refused(self, batch: Batch, said: Failed) -> None:
         """What a bundle refuses it refuses again; of several, each is asked alone, to know which."""
@@ -328,14 +341,15 @@ class Engine:
         """Ends jobs whose deadline has passed, lets old ones go, and forgets bit by bit what clients had."""
         while True:
             await asyncio.sleep(CHECK_S)
-            with suppress(BurnishError):  # a database that is away comes back
+            try:
                 now = time.time()
                 for job in self.board.open_jobs():
                     if 0.0 < job.deadline_at < now:
                         await self._fail([job], Failure(code="deadline", message="its deadline has passed"))
                         await self._drop(job.id)
-                gone = await self._loop_run(partial(self._store.forget, now - self.limits.keep_s))
-                await asyncio.to_thread(self.pictures.remove, gone)
+                await self._loop_run(partial(self._forget, now - self.limits.keep_s))
+            except Exception:  # a database or a disk that is away comes back
+                LOG.exception("the engine could not look after its jobs")
             self.board.forget()
 
     async def _surely(self, work: Callable[[], T]) -> T:
@@ -350,3 +364,13 @@ class Engine:
     async def _loop_run(self, work: Callable[[], T]) -> T:
         """In the database's thread."""
         return await asyncio.get_running_loop().run_in_executor(self._database, work)
+
+
+def _same(known: Job, made: Job) -> Job:
+    """The job that was made under a key before; raises KeyReusedError where it was for something else."""
+    apart = {"seeds", "release"}  # a seed may be drawn anew each time, and an alias mean another release
+    before, now = known.ask, made.ask
+    alike = before.model_dump(exclude=apart) == now.model_dump(exclude=apart)
+    if not alike or len(before.seeds) != len(now.seeds):
+        raise KeyReusedError("this key was given for something else before", "Give each request its own")
+    return known

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -22,6 +23,7 @@ class Folder:
         path = self.path(digest)
         if not path.is_file():
             write_bytes(path, data)
+            _settle(path)
         return digest
 
     def path(self, digest: str) -> Path:
@@ -32,3 +34,13 @@ class Folder:
         """Those that are there."""
         for digest in digests:
             self.path(digest).unlink(missing_ok=True)
+
+
+def _settle(path: Path) -> None:
+    """On the disk before anyone says that it is there."""
+    for place in (path, path.parent):
+        descriptor = os.open(place, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

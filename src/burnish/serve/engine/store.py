@@ -5,8 +5,11 @@ Every change is a transaction that says from which states it may be made: made t
 
 from __future__ import annotations
 
+import fcntl
 import json
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
@@ -19,7 +22,7 @@ JOBS = sa.Table(
     "jobs",
     _TABLES,
     sa.Column("id", sa.String(64), primary_key=True),
-    sa.Column("client", sa.String(128), nullable=False),
+    sa.Column("client", sa.String(256), nullable=False),
     sa.Column("key", sa.String(256)),  # NULL where the client gave none
     sa.Column("priority", sa.Integer, nullable=False),
     sa.Column("status", sa.String(16), nullable=False),
@@ -35,6 +38,7 @@ JOBS = sa.Table(
     sa.Index("jobs_by_status", "status", "created_at"),
     sa.Index("jobs_by_client", "client", "created_at"),
 )
+CLAIM = 0x6275726E  # number of the lock that an engine holds on a PostgreSQL database
 OPEN: tuple[Status, ...] = ("queued", "running")
 
 
@@ -46,8 +50,12 @@ class Store:
     """Jobs in one database, by its SQLAlchemy URL. One thread uses it at a time."""
 
     def __init__(self, url: str) -> None:
-        """Opens it and makes the table where there is none; raises StoreError."""
+        """Opens it and makes the table where there is none; raises StoreError, and where another has it open.
+
+        Two engines would draw each other's jobs.
+        """
         self._engine = _engine(url)
+        self._claim = _claimed(self._engine)
         with self._changes() as connection:
             _TABLES.create_all(connection)
 
@@ -56,11 +64,16 @@ class Store:
         with self._changes() as connection:
             found = []
             for job in jobs:
-                known = _known(connection, job)
+                known = _known(connection, job.client, job.key)
                 if known is None:
                     connection.execute(JOBS.insert().values(_row(job)))
                 found.append(known or job)
             return found
+
+    def find(self, client: str, key: str) -> Job | None:
+        """The job that a client gave this key for, or None."""
+        with self._changes() as connection:
+            return _known(connection, client, key)
 
     def get(self, job_id: str) -> Job | None:
         """A job, or None."""
@@ -133,6 +146,7 @@ class Store:
 
     def close(self) -> None:
         """Lets go of the database."""
+        self._claim.close()
         self._engine.dispose()
 
     def _changes(self) -> _Changes:
@@ -177,6 +191,25 @@ def _engine(url: str) -> sa.Engine:
     return engine
 
 
+def _claimed(engine: sa.Engine) -> ExitStack:
+    """Holds a database for as long as this process has it open; raises StoreError where another does."""
+    held = ExitStack()
+    taken = StoreError(f"another server has {engine.url!r} open", "Stop it, or give another database")
+    if engine.dialect.name == "postgresql":
+        connection = held.enter_context(_Changes(engine))
+        if not connection.scalar(sa.select(sa.func.pg_try_advisory_lock(CLAIM))):
+            held.close()
+            raise taken
+    elif engine.dialect.name == "sqlite" and engine.url.database:
+        try:
+            file = held.enter_context(Path(f"{engine.url.database}.lock").open("a"))  # noqa: SIM115 - closed with the rest
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            held.close()
+            raise taken if isinstance(error, BlockingIOError) else _plain(error) from None
+    return held
+
+
 def _set_up(connection: Any, _: object) -> None:
     """Readers do not wait for the writer; a commit is on the disk before it is answered."""
     cursor = connection.cursor()
@@ -202,10 +235,10 @@ def _ended(
     return connection.execute(change).rowcount == 1
 
 
-def _known(connection: sa.Connection, job: Job) -> Job | None:
-    if not job.key:
+def _known(connection: sa.Connection, client: str, key: str) -> Job | None:
+    if not key:
         return None
-    asked = sa.select(JOBS).where(JOBS.c.client == job.client, JOBS.c.key == job.key)
+    asked = sa.select(JOBS).where(JOBS.c.client == client, JOBS.c.key == key)
     return next(iter(_jobs(connection, asked)), None)
 
 

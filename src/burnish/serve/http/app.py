@@ -6,11 +6,10 @@ import asyncio
 import logging
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 
 from fastapi import FastAPI, Request, Response
 
-from burnish.core.errors import BurnishError
 from burnish.serve.engine.engine import Engine
 from burnish.serve.http import errors, health, images, jobs
 from burnish.serve.http.calls import Calls
@@ -36,8 +35,7 @@ def application(engine: Engine, shelf: Shelf, keys: Keys, default: str) -> FastA
         finally:
             app.state.ready = False
             looking.cancel()
-            with suppress(asyncio.CancelledError):
-                await looking
+            await asyncio.gather(looking, return_exceptions=True)
             await engine.stop()
             shelf.close()
 
@@ -71,5 +69,5 @@ async def _look(shelf: Shelf) -> None:
         await asyncio.sleep(LOOK_S)
         try:
             await asyncio.to_thread(shelf.look)
-        except BurnishError as error:
-            LOG.error("the registry: %s", error)
+        except Exception:  # whatever it is: what is served goes on
+            LOG.exception("the registry could not be looked at")

@@ -7,6 +7,7 @@ So a job whose client went away is let go only after a while, and the same body 
 from __future__ import annotations
 
 import asyncio
+import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -39,9 +40,16 @@ class Calls:
         self._ending: set[asyncio.Task[Job | None]] = set()
 
     @asynccontextmanager
-    async def waiting(self, call: Call, submit: Callable[[], Awaitable[Job]]) -> AsyncIterator[Job]:
-        """The job of a call, made where no connection of the same call waits or lately waited."""
+    async def waiting(
+        self, call: Call, submit: Callable[[], Awaitable[Job]], *, share: bool = True
+    ) -> AsyncIterator[Job]:
+        """The job of a call, made where no connection of the same call waits or lately waited.
+
+        Without `share`, who still waits for it keeps it: two at once are two.
+        """
         waited = self._waited.get(call)
+        if waited is not None and waited.connections and not share:
+            call, waited = (*call[:1], f"{call[1]} {uuid.uuid4()}"), None
         if waited is None:
             waited = self._waited[call] = _Waited(asyncio.ensure_future(submit()))
         if waited.leaving is not None:

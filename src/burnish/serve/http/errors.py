@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,14 +12,16 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from burnish.core.errors import BurnishError, ReleaseError, RequestError
-from burnish.serve.engine.engine import FullError
+from burnish.serve.engine.engine import FullError, KeyReusedError
 from burnish.serve.engine.store import StoreError
 
+LOG = logging.getLogger(__name__)
+SOON = {"Retry-After": "2"}
 KIND = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
 STATUS: tuple[tuple[type[BurnishError], int, str], ...] = (
     (ReleaseError, 404, "model_not_found"),
     (RequestError, 400, "invalid_value"),
-    (StoreError, 503, "unavailable"),
+    (KeyReusedError, 409, "key_reused"),
 )
 
 
@@ -59,6 +62,9 @@ async def _full(_: Request, error: Any) -> JSONResponse:
 
 
 async def _ours(_: Request, error: Any) -> JSONResponse:
+    if isinstance(error, StoreError):  # which names the database's place
+        LOG.error("%s", error)
+        return answer(503, "unavailable", "the jobs' database does not answer; ask again", headers=SOON)
     for kind, status, code in STATUS:
         if isinstance(error, kind):
             param = "model" if kind is ReleaseError else None

@@ -8,6 +8,7 @@ import io
 import json
 import time
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -20,10 +21,11 @@ from burnish.serve.engine.board import Event
 from burnish.serve.http.bodies import Format, Generation
 from burnish.serve.http.calls import followed
 from burnish.serve.http.errors import ApiError
-from burnish.serve.http.server import Server, client_of, require
+from burnish.serve.http.server import Server, client_of, key_of, require
 from burnish.serve.shelf import Shelved
 
 router = APIRouter(prefix="/v1")
+AGAIN = "x-stainless-retry-count"  # how often OpenAI's client has sent this before
 FAILED = {"deadline": 504, "crashed": 500, "refused": 400, "too_large": 400, "broken": 500}
 
 
@@ -50,44 +52,44 @@ async def generate(request: Request, body: Generation) -> dict[str, Any] | Respo
     shelved = server.shelf.find(body.model or server.default)
     ask = body.ask(shelved)
     client = client_of(request, body.user)
-    key = request.headers.get("Idempotency-Key", "")
+    key = key_of(request, "images")
     call = (client, key or hashlib.sha256(body.model_dump_json().encode()).hexdigest())
+    # Where the client says neither, two at once want two pictures; what it sends again it wants once.
+    share = bool(key) or body.seed is not None or request.headers.get(AGAIN, "0") != "0"
 
     async def submit() -> Job:
-        return await server.engine.submit(ask, client, key=key[:256])
+        return await server.engine.submit(ask, client, key=key)
 
+    held = AsyncExitStack()
+    # What is refused is refused before the first byte, with its own status.
+    job = await held.enter_async_context(server.calls.waiting(call, submit, share=share))
     if body.stream:
-        # What is refused is refused before the first byte, with its own status.
-        job = await submit()
-        return StreamingResponse(_streamed(server, body, shelved, job), media_type="text/event-stream")
-    async with server.calls.waiting(call, submit) as job:
+        return StreamingResponse(_streamed(server, body, job, held), media_type="text/event-stream")
+    async with held:
         last = await followed(server.engine, job, request)
     _require_drawn(last)
     files = [await _encoded(server.engine.pictures.path(d).read_bytes(), body) for d in last.pictures]
     data = [{"b64_json": base64.b64encode(file).decode()} for file in files]
-    return {"created": int(last.ended_at), "data": data, **_said(body, shelved, last)}
+    return {"created": int(last.ended_at), "data": data, **_said(server, body, last)}
 
 
-async def _streamed(server: Server, body: Generation, shelved: Shelved, job: Job) -> AsyncIterator[str]:
-    """Server-sent events: previews as they come, then each picture; the job ends with its client."""
+async def _streamed(server: Server, body: Generation, job: Job, held: AsyncExitStack) -> AsyncIterator[str]:
+    """Server-sent events: previews as they come, then each picture."""
     last = job
-    try:
+    async with held:
         async for event in server.engine.watch(job.id, previews=body.partial_images > 0):
             last = event.job
             for index, preview in _partial(event, body.partial_images):
                 yield await _event("image_generation.partial_image", preview, body, partial_image_index=index)
-        if last.failure is not None or last.status != "succeeded":
-            message = last.failure.message if last.failure else "the job was cancelled"
-            error = {"message": message, "type": "server_error", "code": last.status}
-            yield f"data: {json.dumps({'error': error})}\n\n"
-            return
-        for digest in last.pictures:
-            file = server.engine.pictures.path(digest).read_bytes()
-            yield await _event("image_generation.completed", file, body, **_said(body, shelved, last))
-        yield "data: [DONE]\n\n"
-    finally:
-        if not last.ended:
-            await server.engine.cancel(job.id)
+    if last.status != "succeeded":
+        message = last.failure.message if last.failure else "the job was cancelled"
+        error = {"message": message, "type": "server_error", "code": last.status}
+        yield f"data: {json.dumps({'error': error})}\n\n"
+        return
+    for digest in last.pictures:
+        file = server.engine.pictures.path(digest).read_bytes()
+        yield await _event("image_generation.completed", file, body, **_said(server, body, last))
+    yield "data: [DONE]\n\n"
 
 
 def _partial(event: Event, wanted: int) -> list[tuple[int, bytes]]:
@@ -130,9 +132,9 @@ def _require_drawn(job: Job) -> None:
         raise ApiError(409, "cancelled", "the job was cancelled")
 
 
-def _said(body: Generation, shelved: Shelved, job: Job) -> dict[str, Any]:
+def _said(server: Server, body: Generation, job: Job) -> dict[str, Any]:
     """Everything that the pictures depend on, so that they can be asked for again."""
-    ask = job.ask
+    ask, shelved = job.ask, server.shelf.of(job.ask.release)
     return {
         "size": f"{ask.width}x{ask.height}",
         "quality": body.quality,

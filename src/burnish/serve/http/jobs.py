@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
@@ -15,7 +15,7 @@ from burnish.core.job import Job
 from burnish.serve.engine.board import Event
 from burnish.serve.http.bodies import JobWanted
 from burnish.serve.http.errors import ApiError
-from burnish.serve.http.server import Server, client_of, require
+from burnish.serve.http.server import Server, client_of, key_of, require
 
 router = APIRouter(prefix="/v1/jobs")
 
@@ -29,10 +29,10 @@ async def create(request: Request, body: JobWanted) -> dict[str, Any]:
         ask,
         client_of(request, body.user),
         priority=body.priority,
-        key=request.headers.get("Idempotency-Key", "")[:256],
+        key=key_of(request, "jobs"),
         deadline_at=time.time() + body.deadline_s if body.deadline_s else 0.0,
     )
-    return _told(server, job)
+    return _told(job, server.engine.board.places())
 
 
 @router.get("")
@@ -45,14 +45,15 @@ async def listed(
     """A client's jobs, the newest first; `before` is the `created_at` of the last one seen."""
     server = require(request, "generate")
     jobs = await server.engine.of_client(client_of(request, user), limit, before)
-    return {"object": "list", "data": [_told(server, job) for job in jobs]}
+    places = server.engine.board.places()
+    return {"object": "list", "data": [_told(job, places) for job in jobs]}
 
 
 @router.get("/{job_id}")
 async def get(request: Request, job_id: str) -> dict[str, Any]:
     """A job as it is now."""
     server = require(request, "generate")
-    return _told(server, await _owned(request, server, job_id))
+    return _told(await _owned(request, server, job_id), server.engine.board.places())
 
 
 @router.get("/{job_id}/events", response_model=None)
@@ -71,6 +72,8 @@ async def picture(request: Request, job_id: str, index: int) -> Response:
     if not 0 <= index < len(job.pictures):
         raise ApiError(404, "not_found", f"the job {job_id} has no picture {index}", "index")
     path = server.engine.pictures.path(job.pictures[index])
+    if not path.is_file():
+        raise ApiError(410, "gone", "the picture is not kept any more", "index")
     return FileResponse(path, media_type="image/png", headers={"ETag": f'"{job.pictures[index]}"'})
 
 
@@ -79,7 +82,8 @@ async def cancel(request: Request, job_id: str) -> dict[str, Any]:
     """Ends a job that has not ended; asked again, nothing more happens."""
     server = require(request, "generate")
     await _owned(request, server, job_id)
-    return _told(server, await server.engine.cancel(job_id) or await _owned(request, server, job_id))
+    ended = await server.engine.cancel(job_id) or await _owned(request, server, job_id)
+    return _told(ended, {})
 
 
 async def _owned(request: Request, server: Server, job_id: str) -> Job:
@@ -98,10 +102,11 @@ async def _events(server: Server, job: Job, previews: bool) -> AsyncIterator[str
 
 def _happened(server: Server, event: Event) -> dict[str, Any]:
     shown = [base64.b64encode(preview).decode() for preview in event.previews]
-    return _told(server, event.job) | {"step": event.step, "steps": event.steps, "previews": shown}
+    places = server.engine.board.places() if event.job.status == "queued" else {}
+    return _told(event.job, places) | {"step": event.step, "steps": event.steps, "previews": shown}
 
 
-def _told(server: Server, job: Job) -> dict[str, Any]:
+def _told(job: Job, places: Mapping[str, int]) -> dict[str, Any]:
     plain = job.model_dump(mode="json", exclude={"schema_version", "client", "key", "crashes", "pictures"})
     pictures = [f"/v1/jobs/{job.id}/pictures/{k}" for k in range(len(job.pictures))]
-    return plain | {"object": "job", "ahead": server.engine.board.place(job.id), "pictures": pictures}
+    return plain | {"object": "job", "ahead": places.get(job.id, 0), "pictures": pictures}

@@ -12,6 +12,8 @@ from burnish.serve.http.errors import ApiError
 from burnish.serve.http.keys import Keys, Scope
 from burnish.serve.shelf import Shelf
 
+MOST_KEY = 200
+
 
 @dataclass(frozen=True, kw_only=True)
 class Server:
@@ -41,6 +43,14 @@ def require(request: Request, scope: Scope) -> Server:
         raise ApiError(403, "missing_scope", f"the key {key.name} may {key.scope}, and this asks for {scope}")
     request.state.key = key
     return server
+
+
+def key_of(request: Request, kind: str) -> str:
+    """The client's own key for one request of a kind; raises ApiError where it is far too long."""
+    key = request.headers.get("Idempotency-Key", "")
+    if len(key) > MOST_KEY:
+        raise ApiError(400, "invalid_value", f"may have {MOST_KEY} characters", "Idempotency-Key")
+    return f"{kind}:{key}" if key else ""
 
 
 def client_of(request: Request, user: str = "") -> str:
