@@ -75,6 +75,7 @@ class Engine:
         self._workers, self._threads = workers, threads
         self._database = ThreadPoolExecutor(1, "burnish-database")
         self._processes: list[WorkerProcess] = []
+        self._settling: set[asyncio.Task[None]] = set()
         self._work = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -92,6 +93,7 @@ class Engine:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*self._settling, return_exceptions=True)
         await self._loop_run(self._store.recover)
         await self._loop_run(self._store.close)
         self._database.shutdown()
@@ -177,13 +179,12 @@ class Engine:
         try:
             while True:
                 batch = await self._take()
+                drawn: Drawn | None = None
                 try:
                     worker = worker or self._hire()
-                    await self._draw(worker, batch)
-                except OSError as error:  # no room for the pictures, or for a process: again, later
-                    LOG.error("a batch is drawn again: %s", error)
-                    await asyncio.sleep(AGAIN_S)
-                    await self._again(batch.waited_for, crashes=0)
+                    drawn = await self._draw(worker, batch)
+                except OSError as error:  # no room for a process
+                    await self._later(batch, error)
                 except Exception as error:  # whatever it was, the worker's state is not known any more
                     if not isinstance(error, WorkerDiedError):
                         LOG.exception("a batch ended in an error of the engine's own")
@@ -191,8 +192,12 @@ class Engine:
                         self._dismiss(worker)
                     worker = None
                     await self._died(batch)
-                finally:
+                if drawn is None:
                     self.board.running.pop(batch.number, None)
+                else:  # the worker draws on while this is written
+                    task = asyncio.create_task(self._settle(batch, drawn))
+                    self._settling.add(task)
+                    task.add_done_callback(self._settling.discard)
         finally:
             if worker is not None:
                 self._dismiss(worker)
@@ -220,14 +225,14 @@ class Engine:
             if jobs := [job for job in chosen if job.id in started]:
                 return self.board.begin(jobs, now)
 
-    async def _draw(self, worker: WorkerProcess, batch: Batch) -> None:
-        """One batch to its end; raises WorkerDiedError."""
+    async def _draw(self, worker: WorkerProcess, batch: Batch) -> Drawn | None:
+        """One batch to its end: its pictures, or None where there are none; raises WorkerDiedError."""
         try:
             bundle = await asyncio.to_thread(self._bundle_of, batch.jobs[0].ask.release)
             asked = self._asked(batch, bundle)
         except BurnishError as error:  # its release or its picture is gone
             await self._fail(batch.jobs, Failure(code="refused", message=str(error)))
-            return
+            return None
         await worker.send(asked)
         stopped = False
         while True:
@@ -241,11 +246,10 @@ class Engine:
                         await worker.send(Stop(number=batch.number))
                         stopped = True
                 case Drawn():
-                    await self._keep(batch, said)
-                    return
+                    return said
                 case Failed():
                     await self._refused(batch, said)
-                    return
+                    return None
 
     def _asked(self, batch: Batch, bundle: Path) -> Draw:
         first = batch.jobs[0].ask
@@ -271,6 +275,20 @@ class Engine:
             count = len(job.ask.seeds)
             self.board.tell(Event(job, said.step, said.steps, said.previews[place : place + count]))
             place += count
+
+    async def _settle(self, batch: Batch, drawn: Drawn) -> None:
+        """Keeps what was drawn; where there is no room for it, it is drawn again, later."""
+        try:
+            await self._keep(batch, drawn)
+        except OSError as error:
+            await self._later(batch, error)
+        finally:
+            self.board.running.pop(batch.number, None)
+
+    async def _later(self, batch: Batch, error: OSError) -> None:
+        LOG.error("a batch is drawn again: %s", error)
+        await asyncio.sleep(AGAIN_S)
+        await self._again(batch.waited_for, crashes=0)
 
     async def _keep(self, batch: Batch, said: Drawn) -> None:
         """Writes the pictures, then says so: a job that succeeded has its pictures on the disk."""
