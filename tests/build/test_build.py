@@ -124,7 +124,7 @@ def test_int8_is_nearly_fp32(bundle: Bundles, store: Stores, tmp_path: Path) -> 
         "denoiser": "int8",
         "time_proj": "fp32",
         "text_encoder": "fp32",
-        "decoder": "bf16",
+        "decoder": "int8",
         "image_encoder": "fp32",
     }
     seen: list[dict[str, Any]] = []

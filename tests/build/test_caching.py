@@ -61,7 +61,7 @@ def test_int8_pieces_are_calibrated_on_what_the_final_program_feeds_them(
     )
     assert {g.precision for g in pipeline.bundle.graphs if g.role in ("down", "deep", "up")} == {"int8"}
     seen = record(store(SD), plan, pipeline.program, WORDS)
-    assert set(seen) == {"down", "deep", "up"}
+    assert set(seen) == {"down", "deep", "up", "decoder"}
     (wire,) = pipeline.graphs["deep"].graph.outputs
     every = record(store(SD), plan, pipeline.program.model_copy(update={"deep": ()}), WORDS)
     assert not np.array_equal(seen["up"][-1][wire], every["up"][-1][wire])
