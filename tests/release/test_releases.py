@@ -210,6 +210,21 @@ def test_what_is_no_key_of_a_curve_is_refused(judged: Released, tmp_path: Path) 
             burnish.promote("keys", trust=[tmp_path / name])
 
 
+def test_identities_are_trusted_from_files_beside_the_keys(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """NAME.json says whom sigstore must name; what says something else is refused, by its file."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    place = keys_folder() / "trusted"
+    place.mkdir(parents=True)
+    (place / "ann.json").write_text('{"identity": "ann@example.org", "issuer": "https://example.org"}')
+    (found,) = trusted().identities
+    assert (found.identity, found.issuer) == ("ann@example.org", "https://example.org")
+    (place / "bob.json").write_text('{"identity": "bob@example.org"}')
+    with pytest.raises(ReleaseError, match=r"bob\.json.*issuer"):
+        trusted()
+
+
 def test_the_private_key_is_its_owners_alone() -> None:
     """No one else can read it; the public half is a PEM file."""
     assert stat.S_IMODE(own_key().stat().st_mode) == 0o600

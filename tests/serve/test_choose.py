@@ -57,6 +57,13 @@ def test_a_batch_is_alike_and_within_bounds(queued: list[Job], served: dict[str,
         assert len(batch) == 1 or not any(job.crashes for job in batch)
 
 
+@given(jobs(), st.sets(st.sampled_from([str(k) for k in range(12)])))
+def test_what_is_to_be_drawn_alone_is(queued: list[Job], alone: set[str]) -> None:
+    """Whoever is first, no such job shares a batch."""
+    batch = next_batch(queued, {}, 64, alone)
+    assert len(batch) <= 1 or not {job.id for job in batch} & alone
+
+
 def test_a_client_with_a_thousand_jobs_does_not_hold_up_another() -> None:
     """The other's first job is the second in line, whoever came first."""
     many = [Job(id=f"m{k}", client="many", ask=ask(), created_at=0.0) for k in range(1000)]

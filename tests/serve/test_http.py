@@ -65,8 +65,7 @@ def start(registry: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
 
     def begin(folder: Path | None = None, *options: str) -> Running:
         place = folder or tmp_path_factory.mktemp("serve")
-        port = free_port()
-        argv = ["serve", NAME, "--port", str(port), "--folder", str(place), "--registry", registry, *options]
+        argv = ["serve", NAME, "--port", "0", "--folder", str(place), "--registry", registry, *options]
         process = subprocess.Popen(  # noqa: S603
             [sys.executable, "-m", "burnish", *argv], stderr=subprocess.PIPE, text=True
         )
@@ -75,9 +74,10 @@ def start(registry: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
         for line in process.stderr:
             if found := re.search(r"shown this once: (bk-\S+)", line):
                 known.write_text(found[1])
-            if "Serving" in line:
+            if found := re.search(r"Serving .* at (http://[0-9.:]+)/v1", line):
                 break
-        running = Running(process, f"http://127.0.0.1:{port}", known.read_text(), place)
+        assert found, "the server did not start"
+        running = Running(process, found[1], known.read_text(), place)
         started.append(running)
         until_ready(running)
         return running
@@ -92,15 +92,6 @@ def start(registry: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
 def server(start: Start) -> Running:
     """One for all tests that leave it as it is."""
     return start()
-
-
-def free_port() -> int:
-    """One that nothing listens on now."""
-    import socket
-
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
 
 
 def until_ready(running: Running) -> None:
@@ -289,6 +280,18 @@ def test_a_client_that_gives_up_and_asks_again_joins_its_job(start: Start, tmp_p
         running.client(timeout=0.25, max_retries=2).images.generate(model=NAME, prompt="slow", n=10)
     jobs = running.ask("GET", "/v1/jobs").json()["data"]
     assert [job["ask"]["prompt"] for job in jobs] == ["slow"]
+
+
+def test_a_port_that_is_taken_is_said(server: Running, registry: str, tmp_path: Path) -> None:
+    """In one line with exit code 2, and nothing of the other server's is touched."""
+    port = server.url.rsplit(":", 1)[1]
+    argv = ["serve", NAME, "--port", port, "--folder", str(tmp_path), "--registry", registry]
+    found = subprocess.run(  # noqa: S603
+        [sys.executable, "-m", "burnish", *argv], capture_output=True, text=True, check=False
+    )
+    assert found.returncode == 2
+    assert f"127.0.0.1:{port} cannot be listened on" in found.stderr
+    assert httpx.get(f"{server.url}/livez").status_code == 200
 
 
 def test_a_killed_server_loses_no_job_and_draws_none_twice(start: Start, tmp_path: Path) -> None:

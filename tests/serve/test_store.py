@@ -14,7 +14,7 @@ from burnish.core.job import Failure, Job
 from burnish.serve.engine.store import Store, StoreError
 from tests.serve.conftest import ask
 
-BROKEN = Failure(code="broken", message="no")
+BROKEN = Failure(code="crashed", message="no")
 
 
 def job(name: str, **changes: object) -> Job:

@@ -119,8 +119,9 @@ def collect_releases(name: str, *, keep: int = 3, registry: str | None = None) -
     Gives their numbers. Raises ReleaseError.
     """
     found = Registry(registry)
-    aliases.require_name(found, reference_of(name).name)
-    return [entry.version for entry in collect(found, name, keep)]
+    meant = reference_of(name).name
+    aliases.require_name(found, meant)
+    return [entry.version for entry in collect(found, meant, keep)]
 
 
 def releases(name: str | None = None, *, registry: str | None = None) -> list[dict[str, Any]]:
@@ -129,9 +130,11 @@ def releases(name: str | None = None, *, registry: str | None = None) -> list[di
     Raises ReleaseError where there is no such name. Nothing is fetched or checked.
     """
     found = Registry(registry)
-    if name is not None:
-        aliases.require_name(found, reference_of(name).name)
-    return [_listed(found, each) for each in ([name] if name else found.names())]
+    if name is None:
+        return [_listed(found, each) for each in found.names()]
+    meant = reference_of(name).name
+    aliases.require_name(found, meant)
+    return [_listed(found, meant)]
 
 
 def _listed(found: Registry, name: str) -> dict[str, Any]:

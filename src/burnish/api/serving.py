@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import os
+import socket
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from burnish.core.errors import BurnishError
+from burnish.core.files import user_directory
 from burnish.core.release import reference_of
 from burnish.release.registry import Registry
 from burnish.release.signing import trusted
@@ -14,6 +15,7 @@ from burnish.serve.engine.engine import Engine, Limits
 from burnish.serve.shelf import Shelf
 
 KEYS, FIRST = "keys.json", "default"
+GRACE_S = 5  # for what still waits when the server is ended
 
 
 def serve(
@@ -38,7 +40,7 @@ def serve(
     from burnish.serve.http.app import application
     from burnish.serve.http.keys import Keys
 
-    place = folder or _state()
+    place = folder or user_directory("state") / "serve"
     place.mkdir(parents=True, exist_ok=True, mode=0o700)
     meant = [reference_of(text) for text in releases]
     shelf = Shelf(Registry(registry), meant, trusted(trust))
@@ -52,17 +54,16 @@ def serve(
     url = jobs or f"sqlite:///{place / 'jobs.db'}"
     engine = Engine(url, place, shelf.bundle_of, limits)
     app = application(engine, shelf, keys, str(meant[0]))
-    server = uvicorn.Server(
-        uvicorn.Config(
-            app, host=host, port=port, log_level="warning", access_log=False, timeout_graceful_shutdown=5
-        )
-    )
-    say(f"Serving {', '.join(map(str, meant))} at http://{host}:{port}/v1")
-    server.run()
-    if not server.started:
-        raise BurnishError(f"{host}:{port} cannot be listened on", "Give another --port")
+    with _listening(host, port) as line:
+        say(f"Serving {', '.join(map(str, meant))} at http://{host}:{line.getsockname()[1]}/v1")
+        config = uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=GRACE_S)
+        uvicorn.Server(config).run(sockets=[line])
 
 
-def _state() -> Path:
-    root = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
-    return Path(root) / "burnish" / "serve"
+def _listening(host: str, port: int) -> socket.socket:
+    """A socket that is bound, so that the port is known; raises BurnishError."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family)
+    except OSError as error:
+        raise BurnishError(f"{host}:{port} cannot be listened on: {error.strerror}", "Give another") from None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -20,7 +19,7 @@ from burnish.build.techniques import check_plan
 from burnish.build.weights import weights_of
 from burnish.core.bundle import MANIFEST, Bundle, Graph, Role, suffix, text_lengths
 from burnish.core.errors import BundleError
-from burnish.core.files import digest, directory_aside
+from burnish.core.files import digest, directory_aside, link
 from burnish.core.model import Device
 from burnish.core.plan import Plan
 from burnish.core.program import Program
@@ -79,13 +78,13 @@ def _graphs(
     if plan.runtime == "torch":
         from burnish.build.portable_torch import torch_graphs
 
-        return torch_graphs(store, plan, aside, _link)
+        return torch_graphs(store, plan, aside, link)
     found: list[Graph] = []
     inputs = calibration(store, plan, program, conditions)
     for part in store.parts:
         for graph, path in _found(store, part, plan, inputs):
             for kind in (path.suffix, ".bin"):
-                _link(path.with_suffix(kind), aside / f"{graph.role}{kind}")
+                link(path.with_suffix(kind), aside / f"{graph.role}{kind}")
             found.append(graph)
     return tuple(found)
 
@@ -104,14 +103,6 @@ def _found(store: GraphStore, part: Role, plan: Plan, inputs: Calibration) -> tu
     if precision != "int8" and not plan.weights:
         return store.denoiser(plan.cut, precision, plan.token_merging)
     return store.rounded(plan, inputs)
-
-
-def _link(source: Path, target: Path) -> None:
-    """A hard link where the file system allows one: the store and its bundles share weights."""
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copy2(source, target)
 
 
 def _tokenizers(model: OpenedModel, directory: Path) -> tuple[str, ...]:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, PngImagePlugin, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 from burnish.core.errors import RequestError
 from burnish.core.files import write_bytes
+from burnish.runtime.png import png
 
 MAX_BYTES = 64 << 20
 MAX_PIXELS = 4096 * 4096
@@ -43,9 +43,4 @@ def read_mask(path: Path) -> NDArray[np.float32]:
 
 def write_png(path: Path, picture: NDArray[np.uint8], texts: dict[str, str]) -> None:
     """Writes a PNG with its settings inside, whole or not at all; raises OSError."""
-    info = PngImagePlugin.PngInfo()
-    for key, value in texts.items():
-        info.add_itxt(key, value.encode("utf-8", "replace").decode())
-    data = io.BytesIO()
-    Image.fromarray(picture).save(data, format="PNG", pnginfo=info)
-    write_bytes(path, data.getvalue())
+    write_bytes(path, png(picture, texts))

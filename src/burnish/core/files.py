@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
+from typing import IO, Literal
 
 from burnish.core.errors import BurnishError
 from burnish.core.units import show_mib
@@ -17,10 +18,18 @@ from burnish.core.units import show_mib
 MAX_TEXT_BYTES = 64 << 20
 
 
+_HOMES = {"cache": ".cache", "config": ".config", "data": ".local/share", "state": ".local/state"}
+
+
+def user_directory(kind: Literal["cache", "config", "data", "state"]) -> Path:
+    """The user's own folder of a kind, as the XDG Base Directory Specification has it; it may not exist."""
+    root = os.environ.get(f"XDG_{kind.upper()}_HOME") or str(Path.home() / _HOMES[kind])
+    return Path(root) / "burnish"
+
+
 def cache_directory() -> Path:
     """Where graphs, pictures and measured rates are kept between runs."""
-    root = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    return Path(root) / "burnish"
+    return user_directory("cache")
 
 
 def write_text(path: Path, text: str) -> None:
@@ -28,18 +37,36 @@ def write_text(path: Path, text: str) -> None:
     write_bytes(path, text.encode())
 
 
-def write_bytes(path: Path, data: bytes) -> None:
+def write_bytes(path: Path, data: bytes, mode: int = 0o644) -> None:
     """Writes `data` through a file beside `path`; raises OSError, leaving `path` as it was."""
+    with file_aside(path, mode) as file:
+        file.write(data)
+
+
+@contextmanager
+def file_aside(path: Path, mode: int = 0o644) -> Iterator[IO[bytes]]:
+    """A new file that takes the place of `path` when the block ends well, and vanishes when not.
+
+    Its owner alone can read it until then, and after where `mode` says so.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, aside = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
         with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-        Path(aside).chmod(0o644)
+            yield file
+        Path(aside).chmod(mode)
         Path(aside).replace(path)
     except BaseException:
         Path(aside).unlink(missing_ok=True)
         raise
+
+
+def link(source: Path, target: Path) -> None:
+    """A hard link where the file system allows one, else a copy; raises OSError."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
 
 
 def read_text(path: Path) -> str:

@@ -15,34 +15,19 @@ MOST_PROMPT = 32_000  # characters
 
 
 class Ask(Part):
-    """Everything that the pictures depend on: the same ask gives the same pictures, one a seed.
-
-    `image` and `mask` are digests of pictures that were handed in.
-    """
+    """Everything that the pictures depend on: the same ask gives the same pictures, one a seed."""
 
     release: str = Field(pattern=r"^[0-9a-f]{64}$")
     seeds: tuple[int, ...] = Field(min_length=1, max_length=MOST_PICTURES)
     prompt: str = Field(default="", max_length=MOST_PROMPT)
     negative_prompt: str = Field(default="", max_length=MOST_PROMPT)
-    class_label: int | None = None
     height: int
     width: int
-    image: str = ""
-    mask: str = ""
-    strength: float = 0.8
 
     @property
     def alike(self) -> tuple[object, ...]:
-        """What pictures drawn in one batch must share; a picture to start from is shared by no other job."""
-        return (
-            self.release,
-            self.negative_prompt,
-            self.height,
-            self.width,
-            self.image,
-            self.mask,
-            self.strength,
-        )
+        """What pictures drawn in one batch must share."""
+        return self.release, self.negative_prompt, self.height, self.width
 
     def settings(self, seed: int) -> dict[str, str]:
         """Everything that the picture of one seed depends on, as its file says it."""
@@ -53,7 +38,7 @@ class Ask(Part):
 class Failure(Part):
     """Why a job failed: a code for programs, and a sentence."""
 
-    code: Literal["crashed", "deadline", "too_large", "refused", "broken"]
+    code: Literal["crashed", "deadline", "refused"]
     message: str
 
 

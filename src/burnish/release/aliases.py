@@ -94,7 +94,7 @@ def promote(
     release = open_entry(registry, entry, trust).release
     if not (release.proven or unproven):
         raise ReleaseError(
-            f"{reference} is {release.standing}", "Judge it with `burnish gate`, or say --unproven"
+            f"{reference} is {release.standing}", "Release what the gate passed, or say --unproven"
         )
     return registry.append(reference.name, "promote", entry.version, standing.last, *said)
 

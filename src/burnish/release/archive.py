@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
 from burnish.core.errors import ReleaseError
+from burnish.core.files import file_aside
 from burnish.core.release import BUNDLE, CARD, MOST_FILES, RELEASE, SIGNATURE
 from burnish.release.folder import MOST_BYTES
 
@@ -23,22 +24,17 @@ def write_archive(folder: Path, path: Path) -> None:
     Raises OSError, leaving `path` as it was.
     """
     names = sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(prefix=f".{path.name}.", dir=path.parent, delete=False) as aside:
-        try:
-            with tarfile.open(fileobj=aside, mode="w", format=tarfile.USTAR_FORMAT) as archive:
-                for name in names:
-                    info = tarfile.TarInfo(name)
-                    info.size = (folder / name).stat().st_size
-                    info.mode = 0o644
-                    with (folder / name).open("rb") as file:
-                        archive.addfile(info, file)
-            aside.close()
-            Path(aside.name).chmod(0o644)
-            Path(aside.name).replace(path)
-        except BaseException:
-            Path(aside.name).unlink(missing_ok=True)
-            raise
+    # GNU's format, for files of more than 8 GiB.
+    with (
+        file_aside(path) as aside,
+        tarfile.open(fileobj=aside, mode="w", format=tarfile.GNU_FORMAT) as archive,
+    ):
+        for name in names:
+            info = tarfile.TarInfo(name)
+            info.size = (folder / name).stat().st_size
+            info.mode = 0o644
+            with (folder / name).open("rb") as file:
+                archive.addfile(info, file)
 
 
 @contextmanager

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from pathlib import Path
 from typing import NamedTuple
 
 from burnish.core.bundle import MANIFEST, Bundle
 from burnish.core.errors import ReleaseError
-from burnish.core.files import digest, write_text
+from burnish.core.files import digest, link, write_text
 from burnish.core.licences import terms_of
-from burnish.core.release import BUNDLE, CARD, RELEASE, SIGNATURE, Release
+from burnish.core.release import BUNDLE, CARD, MOST_FILES, RELEASE, SIGNATURE, Release
 from burnish.release.signing import Trust, require_signed
 
 MOST_BYTES = 64 << 30  # of a release in all
@@ -55,7 +53,7 @@ def write(release: Release, bundle: Path, card: str, folder: Path) -> None:
     for name in release.files:
         target = folder / BUNDLE / name
         target.parent.mkdir(parents=True, exist_ok=True)
-        _link(bundle / name, target)
+        link(bundle / name, target)
     release.save(folder / RELEASE)
     write_text(folder / CARD, card)
 
@@ -96,11 +94,6 @@ def digests(directory: Path) -> dict[str, str]:
             if size > MOST_BYTES:
                 raise ReleaseError(f"{directory} holds more than {MOST_BYTES >> 30} GiB", "Check it")
             found[path.relative_to(directory).as_posix()] = digest(path)
+    if len(found) > MOST_FILES:
+        raise ReleaseError(f"{directory} holds {len(found)} files, more than {MOST_FILES}", "Check it")
     return found
-
-
-def _link(source: Path, target: Path) -> None:
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copy2(source, target)

@@ -6,15 +6,15 @@ A lease is a lock on a file, which the operating system lets go of when its proc
 from __future__ import annotations
 
 import fcntl
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from burnish.core.files import user_directory
+
 
 def _place(digest: str) -> Path:
-    root = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
-    return Path(root) / "burnish" / "leases" / digest
+    return user_directory("state") / "leases" / digest
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import unquote, urlparse
 
 from burnish.core.errors import ReleaseError
-from burnish.core.files import cache_directory, directory_aside
+from burnish.core.files import cache_directory, directory_aside, user_directory
 from burnish.core.release import Action, Event, Release, Standing, standing_of
 
 if TYPE_CHECKING:
@@ -46,8 +46,8 @@ class Entry(NamedTuple):
 
 def default_uri() -> str:
     """`BURNISH_REGISTRY`, or SQLite in the user's data folder."""
-    root = os.environ.get("XDG_DATA_HOME") or str(Path.home() / ".local" / "share")
-    return os.environ.get("BURNISH_REGISTRY") or f"sqlite:///{root}/burnish/registry/registry.db"
+    here = user_directory("data") / "registry" / "registry.db"
+    return os.environ.get("BURNISH_REGISTRY") or f"sqlite:///{here}"
 
 
 class Registry:
@@ -121,11 +121,12 @@ class Registry:
             made = self._client.create_model_version(
                 name + LOG, f"burnish://{name}/{version}", tags={PREFIX + k: v for k, v in tags.items()}
             )
-        counted = self.standing(name).counted
-        for event in counted:
+        standing = self.standing(name)
+        for event in standing.counted:
             if event.number == int(made.version):
-                self._mirror(name)
+                self._mirror(name, standing.aliases)
                 return event
+        counted = standing.counted
         raise ReleaseError(
             f"{name} was changed by {counted[-1].who if counted else 'someone'} at the same moment",
             f"Look at `burnish releases {name}` and ask again",
@@ -161,10 +162,9 @@ class Registry:
         if (local := _local(entry.source)) is not None:
             shutil.rmtree(local, ignore_errors=True)
 
-    def _mirror(self, name: str) -> None:
-        """Shows the aliases to MLflow's own page and clients. The log decides; this follows."""
-        aliases = self.standing(name).aliases
-        with suppress(Exception):
+    def _mirror(self, name: str, aliases: dict[str, int]) -> None:
+        """Shows the aliases to MLflow's own page and clients."""
+        with suppress(Exception):  # the log has decided already; this follows, now or with the next line
             there = self._client.get_registered_model(name).aliases
             for alias in there.keys() - aliases.keys():
                 self._client.delete_registered_model_alias(name, alias)

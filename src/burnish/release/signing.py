@@ -12,18 +12,21 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
+
+from pydantic import ValidationError
 
 from burnish.core.errors import ReleaseError
-from burnish.core.files import write_bytes
+from burnish.core.files import read_foreign, user_directory, write_bytes
 from burnish.core.release import SIGNATURE
+from burnish.core.values import Part
 
 PRIVATE, PUBLIC, TRUSTED = "signing.pem", "signing.pub", "trusted"
 MOST_KEY_BYTES = 16 << 10
 ALTERED = "Signature mismatch"  # how the library begins where a file is not the one that was signed
 
 
-class Identity(NamedTuple):
+class Identity(Part):
     """Whom sigstore must name: an address, and who vouches for it (an OpenID Connect issuer's URL)."""
 
     identity: str
@@ -40,8 +43,7 @@ class Trust:
 
 def keys_folder() -> Path:
     """Where this user's keys lie."""
-    root = os.environ.get("XDG_CONFIG_HOME") or str(Path.home() / ".config")
-    return Path(root) / "burnish" / "keys"
+    return user_directory("config") / "keys"
 
 
 def own_key() -> Path:
@@ -63,14 +65,17 @@ def own_key() -> Path:
     return private
 
 
-def trusted(others: Sequence[Path] = (), identities: Sequence[Identity] = ()) -> Trust:
-    """The user's own key, those in the folder `trusted` beside it, and `others`; raises ReleaseError."""
+def trusted(others: Sequence[Path] = ()) -> Trust:
+    """The user's own key, what lies in the folder `trusted` beside it, and `others`; raises ReleaseError.
+
+    There NAME.pub is a public key and NAME.json an identity of sigstore.
+    """
     folder = keys_folder()
     own_key()
-    kept = sorted((folder / TRUSTED).glob("*.pub"))
     for path in others:
         _require_public(path)
-    return Trust((folder / PUBLIC, *kept, *others), tuple(identities))
+    keys = folder / PUBLIC, *sorted((folder / TRUSTED).glob("*.pub")), *others
+    return Trust(keys, tuple(map(_identity, sorted((folder / TRUSTED).glob("*.json")))))
 
 
 def sign(folder: Path, key: Path | None = None, *, sigstore: bool = False) -> None:
@@ -88,7 +93,7 @@ def sign(folder: Path, key: Path | None = None, *, sigstore: bool = False) -> No
         else:
             config.use_elliptic_key_signer(private_key=key or own_key())
         config.sign(folder, path)
-    except Exception as error:
+    except Exception as error:  # keys and sigstore's network make the library raise almost anything
         path.unlink(missing_ok=True)
         whose = "sigstore" if sigstore else str(key or PRIVATE)
         raise ReleaseError(
@@ -143,6 +148,14 @@ def _hashing() -> Any:
 
     config = hashing.Config().use_file_serialization(hashing_algorithm="sha256", max_workers=2)
     return config.set_ignored_paths(paths=[Path(SIGNATURE)], ignore_git_paths=False)
+
+
+def _identity(path: Path) -> Identity:
+    try:
+        return Identity.model_validate_json(read_foreign(path, ReleaseError, MOST_KEY_BYTES))
+    except ValidationError as error:
+        shape = '{"identity": "...", "issuer": "https://..."}'
+        raise ReleaseError(f"{path}: {error.errors()[0]['msg']}", f"Write {shape}") from None
 
 
 def _require_public(path: Path) -> None:

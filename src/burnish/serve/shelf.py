@@ -33,7 +33,6 @@ class Shelved(NamedTuple):
     bundle: Path
     card: ModelCard
     plan: Plan
-    starts: bool  # whether it can start from a picture
 
     @property
     def digest(self) -> str:
@@ -130,7 +129,5 @@ class Shelf:
                 return
             self._leases.enter_context(held.pop_all())
         named = Reference(entry.name, str(entry.version))
-        self._opened[entry.digest] = Shelved(
-            named, opened.release, opened.bundle, bundle.model, bundle.plan, bool(bundle.starts)
-        )
+        self._opened[entry.digest] = Shelved(named, opened.release, opened.bundle, bundle.model, bundle.plan)
         self._digests[entry.name, entry.version] = entry.digest

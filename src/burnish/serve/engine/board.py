@@ -46,6 +46,7 @@ class Board:
     def __init__(self) -> None:
         self.waiting: dict[str, Job] = {}
         self.running: dict[int, Batch] = {}
+        self.alone: set[str] = set()  # ids of jobs that wait to be drawn by themselves
         self.joining = 0  # pictures of jobs that are being written down
         self.estimate = Estimate()
         self._served: dict[str, float] = {}
@@ -54,9 +55,10 @@ class Board:
 
     def take(self, most_pictures: int) -> list[Job]:
         """The jobs that are to be drawn next, together, which wait no longer."""
-        chosen = next_batch(list(self.waiting.values()), self._served, most_pictures)
+        chosen = next_batch(list(self.waiting.values()), self._served, most_pictures, self.alone)
         for job in chosen:
             del self.waiting[job.id]
+            self.alone.discard(job.id)
         return chosen
 
     def begin(self, jobs: list[Job], now: float) -> Batch:
@@ -70,6 +72,7 @@ class Board:
     def drop(self, job_id: str) -> None:
         """No one waits for a job any more."""
         self.waiting.pop(job_id, None)
+        self.alone.discard(job_id)
         for batch in self.running.values():
             if any(job.id == job_id for job in batch.jobs):
                 batch.dropped.add(job_id)

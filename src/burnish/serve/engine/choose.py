@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from burnish.core.job import Job
 
@@ -41,22 +41,28 @@ def whose(client: str) -> tuple[str, str]:
     return client.partition("/")[0], client
 
 
-def next_batch(queued: Sequence[Job], served: Mapping[str, float], most_pictures: int) -> list[Job]:
+def next_batch(
+    queued: Sequence[Job],
+    served: Mapping[str, float],
+    most_pictures: int,
+    alone: Collection[str] = (),
+) -> list[Job]:
     """The first job in order, and those after it that are alike, up to `most_pictures` pictures in all.
 
     The first goes whatever its number of pictures. One that a worker died of goes alone, so that it takes no
-    other with it. Jobs with a picture to start from go alone too.
+    other with it, and so do those whose ids are in `alone`.
     """
     order = in_order(queued, served)
     if not order:
         return []
     first = order[0]
-    if first.crashes or first.ask.image:
+    if first.crashes or first.id in alone:
         return [first]
     batch, count = [first], len(first.ask.seeds)
     for job in order[1:]:
         size = len(job.ask.seeds)
-        if job.ask.alike == first.ask.alike and not job.crashes and count + size <= most_pictures:
+        fits = job.ask.alike == first.ask.alike and count + size <= most_pictures
+        if fits and not job.crashes and job.id not in alone:
             batch.append(job)
             count += size
     return batch

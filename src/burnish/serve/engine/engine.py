@@ -69,7 +69,6 @@ class Engine:
     ) -> None:
         self.limits = limits or Limits()
         self.pictures = Folder(folder / "pictures")
-        self.handed_in = Folder(folder / "handed-in")
         self.board = Board()
         self._url, self._bundle_of = store, bundle_of
         self._workers, self._threads = workers, threads
@@ -258,11 +257,8 @@ class Engine:
             number=batch.number,
             bundle=bundle,
             seeds=tuple(seed for _, seed in each),
-            prompts=tuple(job.ask.prompt for job, _ in each) if first.class_label is None else (),
+            prompts=tuple(job.ask.prompt for job, _ in each),
             negative_prompt=first.negative_prompt,
-            class_labels=()
-            if first.class_label is None
-            else tuple(job.ask.class_label or 0 for job, _ in each),
             height=first.height,
             width=first.width,
             texts=tuple(job.ask.settings(seed) for job, seed in each),
@@ -324,7 +320,8 @@ class Engine:
         if len(batch.jobs) == 1:
             await self._fail(left, Failure(code="refused", message=said.message))
         else:
-            await self._again(left, crashes=1)
+            self.board.alone |= {job.id for job in left}
+            await self._again(left, crashes=0)
 
     async def _died(self, batch: Batch) -> None:
         """A worker died: its jobs are tried once more, each alone, and refused where that dies too."""

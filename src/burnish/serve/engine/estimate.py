@@ -29,4 +29,4 @@ class Estimate:
 
     @staticmethod
     def _key(ask: Ask) -> tuple[object, ...]:
-        return ask.release, ask.height, ask.width, bool(ask.image)
+        return ask.release, ask.height, ask.width

@@ -4,12 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
-
-Pixels = NDArray[np.uint8]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,12 +15,8 @@ class Draw:
     seeds: tuple[int, ...]
     prompts: tuple[str, ...] = ()
     negative_prompt: str = ""
-    class_labels: tuple[int, ...] = ()
     height: int
     width: int
-    image: Pixels | None = None
-    mask: NDArray[Any] | None = None
-    strength: float = 0.8
     texts: tuple[dict[str, str], ...] = ()
     previews: bool = False  # whether anyone looks at what is not done yet
 
@@ -50,13 +40,11 @@ class Stepped:
 
 @dataclass(frozen=True, kw_only=True)
 class Drawn:
-    """A batch is done: PNG files in order, what it took, and the process's memory."""
+    """A batch is done: PNG files in order, and what it took, but for opening its bundle."""
 
     number: int
     pictures: tuple[bytes, ...]
     seconds: float
-    loading_s: float  # of a bundle that was not open yet
-    resident_mib: float
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,7 +5,6 @@ python -m burnish.serve.engine.worker FD MOST_MIB THREADS
 
 from __future__ import annotations
 
-import io
 import os
 import sys
 import time
@@ -13,11 +12,13 @@ from collections import OrderedDict
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from PIL import Image, PngImagePlugin
-
 from burnish.core.errors import BundleError, BurnishError
 from burnish.runtime import Pipeline, Request
-from burnish.serve.engine.messages import Draw, Drawn, Failed, Pixels, Stepped, Stop
+from burnish.runtime.png import png
+from burnish.runtime.request import Pixels
+from burnish.serve.engine.messages import Draw, Drawn, Failed, Stepped, Stop
+
+QUICK = 1  # of zlib: a picture waits for no smaller file
 
 
 class StoppedError(Exception):
@@ -43,19 +44,14 @@ class Open:
 
 def draw(asked: Draw, opened: Open, connection: Connection) -> Drawn:
     """Draws a batch, and says each step; raises BurnishError, StoppedError."""
-    begun = time.perf_counter()
     pipeline = opened.pipeline(asked.bundle)
-    loaded = time.perf_counter()
+    begun = time.perf_counter()
     request = Request(
         seeds=asked.seeds,
         prompts=asked.prompts,
         negative_prompt=asked.negative_prompt,
-        class_labels=asked.class_labels,
         height=asked.height,
         width=asked.width,
-        image=asked.image,
-        mask=asked.mask,
-        strength=asked.strength,
     )
     images: Pixels | None = None
     for step in pipeline.steps(request):
@@ -63,18 +59,16 @@ def draw(asked: Draw, opened: Open, connection: Connection) -> Drawn:
         if images is not None:
             break
         require_waited_for(asked.number, connection)
-        shown = tuple(png(picture) for picture in step.preview()) if asked.previews else ()
+        shown = tuple(png(picture, None, QUICK) for picture in step.preview()) if asked.previews else ()
         connection.send(Stepped(number=asked.number, step=step.index, steps=step.calls, previews=shown))
     if images is None:
         raise BundleError("the program made no picture", "Build the bundle again")
     texts = asked.texts or ({},) * len(images)
-    pictures = tuple(png(picture, text) for picture, text in zip(images, texts, strict=True))
+    pictures = tuple(png(picture, text, QUICK) for picture, text in zip(images, texts, strict=True))
     return Drawn(
         number=asked.number,
         pictures=pictures,
-        seconds=time.perf_counter() - loaded,
-        loading_s=loaded - begun,
-        resident_mib=resident_mib(),
+        seconds=time.perf_counter() - begun,
     )
 
 
@@ -84,16 +78,6 @@ def require_waited_for(number: int, connection: Connection) -> None:
         match connection.recv():
             case Stop(number=named) if named == number:
                 raise StoppedError
-
-
-def png(picture: Pixels, texts: dict[str, str] | None = None) -> bytes:
-    """A PNG file, its settings inside."""
-    info = PngImagePlugin.PngInfo()
-    for key, value in (texts or {}).items():
-        info.add_itxt(key, value.encode("utf-8", "replace").decode())
-    data = io.BytesIO()
-    Image.fromarray(picture).save(data, format="PNG", pnginfo=info, compress_level=1)
-    return data.getvalue()
 
 
 def resident_mib() -> float:

@@ -26,7 +26,7 @@ from burnish.serve.shelf import Shelved
 
 router = APIRouter(prefix="/v1")
 AGAIN = "x-stainless-retry-count"  # how often OpenAI's client has sent this before
-FAILED = {"deadline": 504, "crashed": 500, "refused": 400, "too_large": 400, "broken": 500}
+FAILED = {"deadline": 504, "crashed": 500, "refused": 400}
 
 
 @router.get("/models")

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import json
-import os
 import secrets
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
@@ -15,6 +12,7 @@ from typing import Literal
 from pydantic import Field, TypeAdapter, ValidationError
 
 from burnish.core.errors import BurnishError
+from burnish.core.files import write_bytes
 from burnish.core.values import Part
 
 Scope = Literal["generate", "operate", "admin"]
@@ -88,12 +86,8 @@ def _read(path: Path) -> tuple[Key, ...]:
 
 
 def _write(path: Path, keys: Sequence[Key]) -> None:
-    """Whole or not at all, and readable by its owner alone from the first."""
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    descriptor, aside = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # which has mode 0600
-    with os.fdopen(descriptor, "w") as file:
-        json.dump([key.model_dump() for key in keys], file, indent=2)
-    Path(aside).replace(path)
+    """Whole or not at all, and readable by its owner alone."""
+    write_bytes(path, _LIST.dump_json(tuple(keys), indent=2), mode=0o600)
 
 
 def _hash(secret: str) -> str:
